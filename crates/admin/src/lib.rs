@@ -1,0 +1,1 @@
+//! The admin API, metrics page and dashboard: talks to the controller's handle only.

@@ -1,0 +1,1 @@
+//! Pure: files in, plan and diagnostics out; never panics, never touches the network.

@@ -1,0 +1,1 @@
+//! The only writer: every change (file, signal, API, health) is one closed enum Command.

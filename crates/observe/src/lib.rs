@@ -1,0 +1,1 @@
+//! Names and sinks only: metric names, access log, events.

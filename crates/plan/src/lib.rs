@@ -1,0 +1,74 @@
+//! What a configuration means: plain bounded data. **Law: no parsing of files, no I/O, no locks.**
+//!
+//! A [`Plan`] is the meaning of a configuration after defaults, whatever door it came through
+//! (TOML, Apache, the admin API). It is `Clone + PartialEq`, so two plans can be compared and a
+//! change can be computed from them ([`diff`]). [`check`] finds what no single value can tell:
+//! references to pools that do not exist, two listeners on one address, and the like.
+#![forbid(unsafe_code)]
+
+mod address;
+mod affinity;
+pub mod check;
+pub mod diff;
+mod health;
+mod limits;
+mod listener;
+mod member;
+mod names;
+mod policy;
+mod pool;
+mod route;
+mod server;
+mod timeout;
+mod units;
+
+pub use address::{Address, BindAddress, Cidr, HostName};
+pub use affinity::{Affinity, CookieAffinity};
+pub use check::Problem;
+pub use health::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck};
+pub use limits::{ListenerLimits, PoolLimits};
+pub use listener::{Forwarded, ForwardedStyle, Listener, Protocol, ProxyProtocol};
+pub use member::{Member, MemberState, Weight};
+pub use names::Name;
+pub use policy::{HashKey, Policy};
+pub use pool::{Pool, Retry, RetryOn};
+pub use route::{
+    Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Redirect, Respond, Rewrite, Route,
+};
+pub use server::{AccessLog, Admin, Cores, Io, Log, LogFormat, LogTarget, Server};
+pub use timeout::{ListenerTimeouts, PoolTimeouts};
+pub use units::{Bytes, Percent};
+
+/// The whole meaning of a configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The process: cores, I/O back end, drain time.
+    pub server: Server,
+    /// The admin API; off when absent.
+    pub admin: Option<Admin>,
+    /// Where the access log goes.
+    pub log: Log,
+    /// What accepts traffic, in file order.
+    pub listeners: Vec<Listener>,
+    /// Which requests go where; the first match in this order wins.
+    pub routes: Vec<Route>,
+    /// The sets of members.
+    pub pools: Vec<Pool>,
+}
+
+impl Plan {
+    /// The pool of that name.
+    pub fn pool(&self, name: &str) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.name == *name)
+    }
+
+    /// The pool of that name, to change it.
+    pub fn pool_mut(&mut self, name: &str) -> Option<&mut Pool> {
+        self.pools.iter_mut().find(|pool| pool.name == *name)
+    }
+
+    /// The listener of that name.
+    pub fn listener(&self, name: &str) -> Option<&Listener> {
+        self.listeners.iter().find(|listener| listener.name == *name)
+    }
+}

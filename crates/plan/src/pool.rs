@@ -1,0 +1,87 @@
+use crate::{Affinity, HashKey, Health, Member, Name, Percent, Policy, PoolLimits, PoolTimeouts};
+
+/// A named set of members and how to use them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pool {
+    /// Unique among pools.
+    pub name: Name,
+    /// How members are picked.
+    pub policy: Policy,
+    /// What hashing policies hash.
+    pub hash_key: HashKey,
+    /// How one client stays on one member.
+    pub affinity: Option<Affinity>,
+    /// When a request is tried again.
+    pub retry: Retry,
+    /// How long members may take.
+    pub timeouts: PoolTimeouts,
+    /// What the pool holds at most.
+    pub limits: PoolLimits,
+    /// How the pool learns whether members live.
+    pub health: Health,
+    /// The members in file order, 0 to 65535. An empty pool answers 503.
+    pub members: Vec<Member>,
+}
+
+impl Pool {
+    /// A pool with every default and no members.
+    pub fn new(name: Name) -> Pool {
+        Pool {
+            name,
+            policy: Policy::default(),
+            hash_key: HashKey::default(),
+            affinity: None,
+            retry: Retry::default(),
+            timeouts: PoolTimeouts::default(),
+            limits: PoolLimits::default(),
+            health: Health::default(),
+            members: Vec::new(),
+        }
+    }
+
+    /// The member of that tag, or else of that address.
+    pub fn member_index(&self, tag_or_address: &str) -> Option<usize> {
+        let by_tag = self.members.iter().position(|m| m.tag == *tag_or_address);
+        by_tag.or_else(|| self.members.iter().position(|m| m.address.to_string() == tag_or_address))
+    }
+}
+
+/// When and how often a request is tried again, on another member where there is one.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Retry {
+    /// Further attempts after the first; 2. 0 turns retries off.
+    pub attempts: u8,
+    /// What is tried again. Only a failed connect is tried again for methods that are not
+    /// idempotent, unless `non_idempotent` says otherwise.
+    pub on: Vec<RetryOn>,
+    /// Retries per request over the last ten seconds, as a share; ten a second are always
+    /// allowed. 20 %.
+    pub budget: Percent,
+    /// Whether methods that are not idempotent (RFC 9110 section 9.2.2) are tried again after
+    /// their head was sent. Off by default.
+    pub non_idempotent: bool,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry {
+            attempts: 2,
+            on: vec![RetryOn::Connect, RetryOn::ResetBeforeResponse],
+            budget: Percent::new(20).expect("20 is at most 100"),
+            non_idempotent: false,
+        }
+    }
+}
+
+/// A cause for another attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RetryOn {
+    /// No connection could be made: refused, unreachable, too slow.
+    Connect,
+    /// The member closed or reset before the first byte of its answer.
+    ResetBeforeResponse,
+    /// The member did not begin its answer in time.
+    Timeout,
+    /// The member answered this status (500..=599, or 429).
+    Status(u16),
+}

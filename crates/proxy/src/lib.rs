@@ -1,0 +1,1 @@
+//! The data plane: never names control, admin or config; no files, nothing blocking.

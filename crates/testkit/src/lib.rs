@@ -1,0 +1,1 @@
+//! Test tools: scripted clients and members, the binary under test, golden runner.
