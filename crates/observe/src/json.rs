@@ -85,6 +85,20 @@ mod tests {
     }
 
     #[test]
+    fn a_json_reader_gets_back_the_text_and_latin_1_for_what_is_none() {
+        for a in 0..=255_u8 {
+            for b in 0..=255_u8 {
+                let bytes = [a, b, b'x'];
+                let read: String = serde_json::from_str(&quoted(&bytes)).unwrap();
+                match std::str::from_utf8(&bytes) {
+                    Ok(text) => assert_eq!(read, text),
+                    Err(_) => assert!(read.ends_with('x') && read.chars().count() == 3),
+                }
+            }
+        }
+    }
+
+    #[test]
     fn numbers_are_decimal() {
         let mut out = Vec::new();
         for n in [0, 7, 10, 1234, u64::MAX] {
