@@ -24,6 +24,11 @@ impl Edits {
         }
     }
 
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.hidden.is_empty() && self.written.is_empty()
+    }
+
     /// Whether a line of the message is left out.
     pub fn hides(&self, name: &[u8]) -> bool {
         self.hidden.iter().any(|hidden| hidden.as_bytes().eq_ignore_ascii_case(name))

@@ -5,7 +5,6 @@ use evenkeel_wire::http1::{Framing, Known, ResponseHead, Version, reason_phrase,
 
 use crate::core::Core;
 use crate::filter::edits::Edits;
-use crate::filter::template::Place;
 
 /// What the head of an answer depends on besides the member's own.
 pub(crate) struct Answering<'a> {
@@ -23,7 +22,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) cookie: Option<(&'a CookieAffinity, &'a [u8])>,
     pub(crate) https: bool,
     pub(crate) via: bool,
-    pub(crate) fill: &'a dyn Fn(Place, &mut Vec<u8>),
+    /// The lines that the edits write.
+    pub(crate) extra: &'a [u8],
 }
 
 impl Answering<'_> {
@@ -64,7 +64,7 @@ impl Answering<'_> {
         write::status_line(out, 101, reason(buf, answer));
         write::field(out, b"Connection", b"Upgrade");
         write::field(out, b"Upgrade", answer.upgrade.map_or(&[], |span| span.of(buf)));
-        self.fields(out, buf, answer, Framing::None, |known| known != Known::ContentLength);
+        self.fields(out, buf, answer, |known| known != Known::ContentLength);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -85,7 +85,7 @@ impl Answering<'_> {
             Framing::None => (self.was_head || answer.status == 304) && answer.status != 204,
             Framing::Chunked | Framing::UntilClose => false,
         };
-        self.fields(out, buf, answer, framing, |known| known != Known::ContentLength || length_stays);
+        self.fields(out, buf, answer, |known| known != Known::ContentLength || length_stays);
         if self.will_chunk(framing) && !bodiless {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
@@ -102,7 +102,6 @@ impl Answering<'_> {
         out: &mut Vec<u8>,
         buf: &[u8],
         answer: &ResponseHead,
-        _framing: Framing,
         stays: impl Fn(Known) -> bool,
     ) {
         let mut dated = false;
@@ -128,7 +127,7 @@ impl Answering<'_> {
         if let Some((cookie, value)) = self.cookie {
             set_cookie(out, cookie, value, self.https);
         }
-        self.edits.write(out, self.fill);
+        out.extend_from_slice(self.extra);
     }
 }
 

@@ -7,6 +7,7 @@ use evenkeel_observe::access_log::{Affinity, Record};
 use evenkeel_observe::metrics::{self, Names, SeriesKey};
 use evenkeel_wire::http1::{Known, Version, find};
 
+use crate::http::progress::Progress;
 use crate::http::scratch::Scratch;
 use crate::http::session::Session;
 use crate::snapshot::{PoolRt, RouteRt, Snapshot};
@@ -18,7 +19,8 @@ pub(crate) struct Tally {
     pub(crate) cause: Option<&'static str>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
-    /// Bytes of the session's buffer that belong to this request.
+    /// Bytes of the session's buffer that belong to this request; `usize::MAX`: all of it, and
+    /// more came after it.
     pub(crate) used: usize,
     /// The client got the first byte of an answer.
     pub(crate) answered: bool,
@@ -48,6 +50,19 @@ impl Tally {
             first_byte: None,
             affinity: Affinity::None,
             member: None,
+        }
+    }
+
+    /// Takes over what an attempt counted.
+    pub(crate) fn take(&mut self, progress: &Progress, head_len: usize) {
+        self.answered |= progress.answered.get();
+        self.body_settled = progress.sent.get();
+        self.bytes_in = head_len as u64 + progress.body_in.get();
+        self.bytes_out += progress.down.get();
+        if progress.streamed.get() {
+            self.used = usize::MAX;
+        } else if progress.sent.get() {
+            self.used = progress.used.get();
         }
     }
 }

@@ -10,6 +10,8 @@ use evenkeel_wire::http1::{Field, Framing, Known, RequestHead, TargetForm, Versi
 use crate::filter;
 use crate::filter::template::Place;
 use crate::http::asked::Asked;
+use crate::http::scratch::Scratch;
+use crate::http::session::Session;
 use crate::snapshot::{ListenerRt, RouteRt};
 
 /// What a request's head for the member is made of.
@@ -24,7 +26,19 @@ pub(crate) struct Asking<'a> {
     pub(crate) member: &'a str,
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
+    /// The request at the front of the session's buffer.
+    pub(crate) fn of(
+        session: &'a Session,
+        scratch: &'a Scratch,
+        listener: &'a ListenerRt,
+        route: &'a RouteRt,
+        member: &'a str,
+    ) -> Asking<'a> {
+        let (buf, peer) = (session.buffer.bytes(), session.peer.ip());
+        Asking { buf, head: &scratch.head, asked: &scratch.asked, listener, route, peer, member }
+    }
+
     /// Writes the head.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         self.request_line(out);

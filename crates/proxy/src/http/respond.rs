@@ -7,7 +7,6 @@ use evenkeel_wire::http1::{Framing, Version, reason_phrase, write};
 
 use crate::cause::Failure;
 use crate::filter::edits::Edits;
-use crate::filter::template::Place;
 use crate::http::record::{self, Tally};
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
@@ -22,7 +21,8 @@ pub(crate) struct Own<'a> {
     pub(crate) body: &'a [u8],
     pub(crate) location: Option<&'a [u8]>,
     pub(crate) edits: &'a Edits,
-    pub(crate) fill: &'a dyn Fn(Place, &mut Vec<u8>),
+    /// The lines that the edits write.
+    pub(crate) extra: &'a [u8],
 }
 
 /// Answers a request whose head could not be accepted; the connection ends.
@@ -62,7 +62,7 @@ pub(crate) async fn fail(
         body: &body,
         location: None,
         edits: &Edits::default(),
-        fill: &|_, _| {},
+        extra: &[],
     };
     let keep = tally.body_settled && failure.keeps_connection();
     send(session, scratch, &own, keep, tally).await
@@ -107,7 +107,7 @@ pub(crate) async fn send(
         (true, Version::H10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
         (true, Version::H11) => {}
     }
-    own.edits.write(out, own.fill);
+    out.extend_from_slice(own.extra);
     out.extend_from_slice(b"\r\n");
     if head.method != evenkeel_wire::http1::Method::Head {
         out.extend_from_slice(own.body);

@@ -23,13 +23,13 @@ pub(crate) struct Scratch {
     pub(crate) asked: super::asked::Asked,
     /// A request body that did not fit into the session's buffer beside the head.
     pub(crate) body: Buffer,
-    /// What was received from the member and not yet used.
-    pub(crate) member: Buffer,
-    /// The client's patience is measured by this,
+    /// For a client that sends: its head, then its body.
+    pub(crate) client_read_wait: Deadline,
+    /// For a client that should read its answer.
     pub(crate) client_wait: Deadline,
-    /// the member's by this,
+    /// For the member's answer.
     pub(crate) member_wait: Deadline,
-    /// and the whole exchange by this.
+    /// For the whole exchange.
     pub(crate) whole: Deadline,
 }
 
@@ -44,8 +44,9 @@ impl Scratch {
         }
         self.asked.reset();
         self.body.clear();
-        self.member.clear();
-        for deadline in [&mut self.client_wait, &mut self.member_wait, &mut self.whole] {
+        let waits =
+            [&mut self.client_read_wait, &mut self.client_wait, &mut self.member_wait, &mut self.whole];
+        for deadline in waits {
             deadline.clear();
         }
     }

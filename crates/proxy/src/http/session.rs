@@ -99,6 +99,16 @@ impl Session {
         .await
     }
 
+    /// Uses up the request that was served: `used` bytes of the buffer, or, if its body went beyond
+    /// the buffer, all of it; then what was received after the body comes next.
+    pub(crate) fn advance(&mut self, scratch: &mut Scratch, used: usize) {
+        if used == usize::MAX {
+            self.buffer = std::mem::take(&mut scratch.body);
+        } else {
+            self.buffer.consume(used);
+        }
+    }
+
     /// How long the client may take to read.
     pub(crate) fn send_time(&self) -> Duration {
         let snapshot = self.core.snapshot();
@@ -159,9 +169,9 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
         return Ok(());
     }
     let most = listener.limits.head_bytes.saturating_add(AHEAD);
-    scratch.client_wait.set_after(clock::now(), listener.plan.timeouts.header);
+    scratch.client_read_wait.set_after(clock::now(), listener.plan.timeouts.header);
     loop {
-        match session.stream.recv(&mut session.buffer, most, &mut scratch.client_wait).await {
+        match session.stream.recv(&mut session.buffer, most, &mut scratch.client_read_wait).await {
             Ok(0) => return Err(None),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
