@@ -19,8 +19,8 @@ use crate::shared::Bound;
 use crate::sockets::{self, Taken};
 
 impl Controller {
-    /// Serves by another plan, or changes nothing and says why.
-    pub(crate) async fn apply(&mut self, plan: Plan) -> Result<(), Refused> {
+    /// Serves by another plan and says what changed, or changes nothing and says why.
+    pub(crate) async fn apply(&mut self, plan: Plan) -> Result<String, Refused> {
         let problems = check::check(&plan);
         if !problems.is_empty() {
             let lines: Vec<String> = problems.iter().map(|p| format!("error: {}", p.message)).collect();
@@ -43,6 +43,13 @@ impl Controller {
         let bindings = self.sockets.bind(&plan.listeners, cores).map_err(|taken| {
             Refused::Runtime(taken.iter().map(Taken::tell).collect::<Vec<_>>().join("\n"))
         })?;
+        let admin_changes = plan.admin != self.plan.admin;
+        let admin = match &plan.admin {
+            Some(admin) if admin_changes => {
+                Some(self.sockets.bind_admin(admin).map_err(|taken| Refused::Runtime(taken.tell()))?)
+            }
+            _ => None,
+        };
         let id_of = |name: &str| snapshot.listeners.iter().find(|l| *l.plan.name == *name).map_or(0, |l| l.id);
         let (open, close) = self
             .sockets
@@ -55,6 +62,9 @@ impl Controller {
         self.plan = plan;
         // The tail.
         self.shared.set_snapshot(snapshot.clone());
+        if admin_changes {
+            self.shared.set_admin(admin);
+        }
         self.publish_bound(&before);
         let now = Micros(clock::now().0);
         snapshot.pools.iter().for_each(|pool| pool.balance.refresh(now));
@@ -64,8 +74,8 @@ impl Controller {
             finished.stop();
         }
         let summary = summary(&diff);
-        self.shared.tell(Event::Reloaded { generation: snapshot.generation, summary });
-        Ok(())
+        self.shared.tell(Event::Reloaded { generation: snapshot.generation, summary: summary.clone() });
+        Ok(summary)
     }
 
     /// Tells every core, and waits until each serves by the snapshot.
@@ -91,6 +101,12 @@ impl Controller {
     }
 
     fn publish_bound(&self, before: &[Bound]) {
+        let admin = self.plan.admin.as_ref().and_then(|_| self.sockets.admin_address());
+        let admin = admin.map(|address| Bound {
+            listener: "admin".to_owned(),
+            protocol: "admin".to_owned(),
+            address,
+        });
         let bound: Vec<Bound> = sockets::wanted(&self.plan.listeners)
             .filter_map(|(key, _)| {
                 let listener = self.plan.listener(&key.listener)?;
@@ -100,6 +116,7 @@ impl Controller {
                     address: self.sockets.address(&key)?,
                 })
             })
+            .chain(admin)
             .collect();
         for new in bound.iter().filter(|b| !before.contains(b)) {
             let Bound { listener, protocol, address } = new.clone();

@@ -11,7 +11,7 @@ use crate::shared::Shared;
 #[derive(Debug)]
 pub enum Command {
     /// Read the configuration again and serve by it.
-    Reload(Reply<()>),
+    Reload(Reply<String>),
     /// Change a member's state or weight until the configuration says otherwise.
     Patch(Name, Name, MemberPatch, Reply<()>),
     /// Add a member to a pool until the next reload.
@@ -84,8 +84,8 @@ impl Handle {
         &self.shared
     }
 
-    /// Reads the configuration again.
-    pub async fn reload(&self) -> Result<(), Refused> {
+    /// Reads the configuration again; says what changed.
+    pub async fn reload(&self) -> Result<String, Refused> {
         self.ask(Command::Reload).await
     }
 

@@ -157,7 +157,7 @@ impl Controller {
         }
     }
 
-    async fn reload(&mut self) -> Result<(), Refused> {
+    async fn reload(&mut self) -> Result<String, Refused> {
         notify::tell(&notify::reloading());
         let result = match self.source.load() {
             Err(text) => Err(Refused::Configuration(text)),
@@ -169,16 +169,16 @@ impl Controller {
             }
         };
         match &result {
-            Ok(()) => self.shared.reloads_ok.fetch_add(1, Relaxed),
+            Ok(summary) => self.shared.reload_ended(true, summary.clone()),
             Err(refused) => {
                 let text = refused.to_string();
                 let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").to_owned();
                 let errors = text.lines().filter(|line| line.starts_with("error")).count().max(1) as u64;
+                self.shared.reload_ended(false, first.clone());
                 self.shared.tell(Event::ReloadFailed { errors, first });
                 tracing::error!("{text}");
-                self.shared.reloads_failed.fetch_add(1, Relaxed)
             }
-        };
+        }
         notify::tell("READY=1");
         result
     }

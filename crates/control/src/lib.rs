@@ -19,4 +19,4 @@ mod upgrade;
 
 pub use command::{Command, Handle, MemberPatch, Refused};
 pub use controller::{Controller, Ended, Source, Start};
-pub use shared::{Bound, Shared};
+pub use shared::{AdminSocket, Bound, LastReload, Shared};

@@ -1,6 +1,7 @@
 //! What everyone may look at: the plan in use, what happened, what is counted.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use evenkeel_observe::events::{Event, Level, Ring, Stamped};
 use evenkeel_observe::metrics::{self, Merged, Names};
 use evenkeel_proxy::core::{CoreCommand, Report};
 use evenkeel_proxy::snapshot::Snapshot;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long a scrape waits for a core; a core that does not answer is left out.
 const REPORT_WAIT: Duration = Duration::from_secs(2);
@@ -26,13 +27,35 @@ pub struct Shared {
     probes: Mutex<BTreeMap<(String, String, &'static str), u64>>,
     cores: Vec<mpsc::Sender<CoreCommand>>,
     log: Mutex<access_log::Counters>,
-    pub(crate) reloads_ok: AtomicU64,
-    pub(crate) reloads_failed: AtomicU64,
+    newest: watch::Sender<u64>,
+    admin: watch::Sender<Option<Arc<AdminSocket>>>,
+    last_reload: Mutex<Option<LastReload>>,
+    reloads_ok: AtomicU64,
+    reloads_failed: AtomicU64,
     pub(crate) draining: AtomicBool,
     pub(crate) ready: AtomicBool,
     /// Unix time of the last change, in seconds.
     pub(crate) changed: AtomicU64,
     started: Micros,
+}
+
+/// The socket of the admin API.
+pub struct AdminSocket {
+    /// The socket; listening.
+    pub socket: OwnedFd,
+    /// The token that is asked for.
+    pub token: Option<String>,
+}
+
+/// The reload that was tried last.
+#[derive(Clone, Debug)]
+pub struct LastReload {
+    /// Whether it was taken.
+    pub ok: bool,
+    /// When, as Unix time in milliseconds.
+    pub unix_millis: u64,
+    /// What changed, or the first error.
+    pub summary: String,
 }
 
 /// A listening socket.
@@ -56,6 +79,9 @@ impl Shared {
             probes: Mutex::default(),
             cores,
             log: Mutex::default(),
+            newest: watch::Sender::new(0),
+            admin: watch::Sender::new(None),
+            last_reload: Mutex::default(),
             reloads_ok: AtomicU64::new(0),
             reloads_failed: AtomicU64::new(0),
             draining: AtomicBool::new(false),
@@ -105,6 +131,21 @@ impl Shared {
         lock(&self.events).since(id)
     }
 
+    /// The number of the newest event, to wait for the next.
+    pub fn newest_event(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// The socket of the admin API, now and whenever it changes.
+    pub fn admin(&self) -> watch::Receiver<Option<Arc<AdminSocket>>> {
+        self.admin.subscribe()
+    }
+
+    /// The reload that was tried last.
+    pub fn last_reload(&self) -> Option<LastReload> {
+        lock(&self.last_reload).clone()
+    }
+
     /// What all cores counted so far.
     pub async fn reports(&self) -> Vec<Report> {
         let mut answers = Vec::new();
@@ -148,6 +189,17 @@ impl Shared {
         self.changed.load(Relaxed)
     }
 
+    pub(crate) fn set_admin(&self, admin: Option<AdminSocket>) {
+        self.admin.send_replace(admin.map(Arc::new));
+    }
+
+    pub(crate) fn reload_ended(&self, ok: bool, summary: String) {
+        let counter = if ok { &self.reloads_ok } else { &self.reloads_failed };
+        counter.fetch_add(1, Relaxed);
+        let unix_millis = u64::try_from(clock::wall().as_millis()).unwrap_or(0);
+        *lock(&self.last_reload) = Some(LastReload { ok, unix_millis, summary });
+    }
+
     pub(crate) fn set_log_counters(&self, counters: access_log::Counters) {
         *lock(&self.log) = counters;
     }
@@ -183,7 +235,8 @@ impl Shared {
             Level::Error => tracing::error!("{event}"),
         }
         let millis = u64::try_from(clock::wall().as_millis()).unwrap_or(0);
-        lock(&self.events).push(millis, event);
+        let stamped = lock(&self.events).push(millis, event);
+        self.newest.send_replace(stamped.id);
     }
 }
 

@@ -6,14 +6,17 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use evenkeel_net::{handover, listen};
-use evenkeel_plan::{BindAddress, Listener};
+use evenkeel_plan::{Admin, BindAddress, Listener};
 use evenkeel_proxy::core::Opened;
+
+use crate::shared::AdminSocket;
 
 /// The sockets of the process.
 #[derive(Default)]
 pub(crate) struct Sockets {
     held: BTreeMap<Key, Vec<Held>>,
     inherited: BTreeMap<String, Vec<OwnedFd>>,
+    admin: Option<(Key, OwnedFd)>,
     next: u64,
 }
 
@@ -62,7 +65,7 @@ impl Taken {
 
 impl Sockets {
     pub(crate) fn new(inherited: BTreeMap<String, Vec<OwnedFd>>) -> Sockets {
-        Sockets { held: BTreeMap::new(), inherited, next: 0 }
+        Sockets { held: BTreeMap::new(), inherited, admin: None, next: 0 }
     }
 
     /// Binds what the listeners need and is not held yet. Nothing changes on failure.
@@ -88,6 +91,31 @@ impl Sockets {
             }
         }
         if taken.is_empty() { Ok(Bindings { new }) } else { Err(taken) }
+    }
+
+    /// Binds the admin API's address, or keeps the socket it has.
+    pub(crate) fn bind_admin(&mut self, admin: &Admin) -> Result<AdminSocket, Taken> {
+        let key = Key { listener: "admin".to_owned(), address: admin.bind.to_string() };
+        let held = self.admin.as_ref().filter(|(held, _)| *held == key).map(|(_, socket)| socket);
+        let inherited = || self.inherited.get(&key.named()).and_then(|sockets| sockets.first());
+        let socket = match held.or_else(inherited) {
+            Some(socket) => socket.try_clone(),
+            None => fresh(&admin.bind, 1).and_then(|mut sockets| sockets.pop().ok_or_else(|| io::ErrorKind::Other.into())),
+        };
+        let bound = socket.and_then(|socket| Ok((socket.try_clone()?, socket)));
+        match bound {
+            Ok((kept, socket)) => {
+                self.admin = Some((key, kept));
+                Ok(AdminSocket { socket, token: admin.token.clone() })
+            }
+            Err(error) => Err(Taken { key, error }),
+        }
+    }
+
+    /// The real address of the admin API.
+    pub(crate) fn admin_address(&self) -> Option<String> {
+        let (key, socket) = self.admin.as_ref()?;
+        Some(real_address(key, socket))
     }
 
     /// Takes the bindings over; says per core what to open, and what to close everywhere.
@@ -124,19 +152,18 @@ impl Sockets {
 
     /// The sockets with the words that let the next process find them.
     pub(crate) fn all(&self) -> impl Iterator<Item = (String, &OwnedFd)> {
-        self.held.iter().flat_map(|(key, sockets)| {
+        let admin = self.admin.iter().map(|(key, socket)| (key.named(), socket));
+        let listeners = self.held.iter().flat_map(|(key, sockets)| {
             let word = if key.address.ends_with(":0") { key.named() } else { key.address.clone() };
             sockets.iter().map(move |held| (word.clone(), &held.socket))
-        })
+        });
+        listeners.chain(admin)
     }
 
     /// The real address of a listener's socket.
     pub(crate) fn address(&self, key: &Key) -> Option<String> {
         let held = self.held.get(key)?.first()?;
-        Some(match listen::local_address(&held.socket) {
-            Some(address) => address.to_string(),
-            None => key.address.clone(),
-        })
+        Some(real_address(key, &held.socket))
     }
 
     fn number(&mut self, sockets: Vec<OwnedFd>, cores: usize) -> Vec<Held> {
@@ -164,6 +191,10 @@ pub(crate) fn wanted(listeners: &[Listener]) -> impl Iterator<Item = (Key, BindA
             (key, bind.clone())
         })
     })
+}
+
+fn real_address(key: &Key, socket: &OwnedFd) -> String {
+    listen::local_address(socket).map_or_else(|| key.address.clone(), |address| address.to_string())
 }
 
 fn clones(held: &[Held]) -> io::Result<Vec<OwnedFd>> {

@@ -37,7 +37,6 @@ macro_rules! failures {
 failures! {
     NO_ROUTE = 404 "no-route" Internal, "No route takes this request.";
     LOOKALIKE = 400 "lookalike-field" Downstream, "A header name that some servers take for Content-Length or Transfer-Encoding.";
-    ABOVE_ROOT = 400 "path-above-root" Downstream, "The path climbs above its root with dot segments.";
     METHOD = 405 "method-refused" Downstream, "CONNECT and TRACE are not served.";
     BODY_TOO_LARGE = 413 "body-too-large" Downstream, "The request body is larger than limits.body.";
     HEADER_TIMEOUT = 408 "header-timeout" Downstream, "The request head did not arrive within timeouts.header.";
@@ -68,6 +67,11 @@ impl Failure {
     /// A request that the parser refused.
     pub fn refused(status: u16, cause: &'static str) -> Failure {
         Failure { status, cause, side: Side::Downstream }
+    }
+
+    /// Whether the client's connection is in order all the same.
+    pub fn keeps_connection(&self) -> bool {
+        self.side != Side::Downstream
     }
 
     /// An answer that the parser refused.

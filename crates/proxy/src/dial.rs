@@ -53,11 +53,15 @@ pub(crate) struct Dialing<'a> {
 }
 
 impl Dialing<'_> {
+    /// Whether one more attempt may be left.
+    pub(crate) fn more(&self) -> bool {
+        self.attempts <= u32::from(self.pool.plan.retry.attempts)
+    }
+
     /// Whether one more attempt is left and `cause` allows it. Takes from the budget.
     pub(crate) fn again(&self, cause: RetryOn) -> bool {
         let retry = &self.pool.plan.retry;
-        let left = self.attempts <= u32::from(retry.attempts);
-        left && retry.on.contains(&cause) && self.pool.balance.retry_allowed(Micros(clock::now().0))
+        self.more() && retry.on.contains(&cause) && self.pool.balance.retry_allowed(Micros(clock::now().0))
     }
 
     /// A connection to a member, trying others as the pool's retry allows.

@@ -11,6 +11,7 @@ pub mod cause;
 mod connections;
 pub mod core;
 mod dial;
+pub mod explain;
 pub mod filter;
 mod http;
 pub mod route;

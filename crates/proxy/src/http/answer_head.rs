@@ -1,7 +1,7 @@
 //! The head of an answer as the client gets it.
 
 use evenkeel_plan::CookieAffinity;
-use evenkeel_wire::http1::{Framing, Known, ResponseHead, Version, reason_phrase, write};
+use evenkeel_wire::http1::{Framing, Known, ResponseHead, Version, write};
 
 use crate::core::Core;
 use crate::filter::edits::Edits;
@@ -134,7 +134,7 @@ impl Answering<'_> {
 /// The member's reason, or the usual one when it gave none.
 fn reason<'a>(buf: &'a [u8], answer: &ResponseHead) -> &'a [u8] {
     match answer.reason.of(buf) {
-        [] => reason_phrase(answer.status).as_bytes(),
+        [] => write::reason_phrase(answer.status).as_bytes(),
         given => given,
     }
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use evenkeel_plan::Forwarded;
-use evenkeel_wire::http1::{Framing, Known, Method, RequestHead, TargetForm, path};
+use evenkeel_wire::http1::{Framing, Known, Method, Refusal, RequestHead, TargetForm, path};
 
 use crate::cause::Failure;
 use crate::route::Wanted;
@@ -48,11 +48,21 @@ impl Asked {
         self.reset();
         admit(head, listener)?;
         normal_host(&mut self.host, head.host.map_or(&[], |span| span.of(buf)));
-        let raw = head.path.of(buf);
+        let raw = head.path_or_root(buf);
         match head.form {
             TargetForm::Asterisk => self.path.push(b'*'),
-            _ if !path::normalize(raw, &mut self.path) => return Err(Failure::ABOVE_ROOT),
-            _ => {}
+            // RFC 9112 section 3.2.4: what was an absolute-form without path is sent as `*`.
+            TargetForm::Absolute if head.method == Method::Options && head.path.is_empty() => {
+                self.path.push(b'*');
+            }
+            _ => {
+                let refused = |r: Refusal| Failure::refused(r.status, r.cause);
+                let normal = path::normalise(raw, &mut self.path).map_err(refused)?;
+                if normal.as_ptr() == raw.as_ptr() {
+                    self.path.clear();
+                    self.path.extend_from_slice(raw);
+                }
+            }
         }
         let forwarded = &listener.plan.forwarded;
         self.trusted = forwarded.trusted.iter().any(|network| network.contains(peer));
@@ -76,11 +86,6 @@ impl Asked {
     /// The normalised path; `*` for an asterisk-form request.
     pub(crate) fn path(&self) -> &[u8] {
         &self.path
-    }
-
-    /// The host: lower case, no port.
-    pub(crate) fn host(&self) -> &[u8] {
-        &self.host
     }
 
     /// What routes are found by.

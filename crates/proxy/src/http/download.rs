@@ -12,7 +12,7 @@ use evenkeel_wire::http1::{BodyReader, Framing, Limits, Parsed, ResponseHead, Ve
 
 use crate::cause::Failure;
 use crate::http::answer_head::Answering;
-use crate::http::progress::{Progress, add};
+use crate::http::progress::{Progress, add, end_chunks};
 
 /// Interim answers (1xx) passed on before the final one.
 const INTERIM_MAX: u32 = 10;
@@ -149,7 +149,7 @@ impl Download<'_> {
         self.answering.head(self.out, self.buffer.bytes(), self.answer, framing, client_lives);
         let mut member_lives = self.answer.keep_alive && framing != Framing::UntilClose;
         self.buffer.consume(self.answer.len);
-        let mut reader = BodyReader::new(framing, self.limits);
+        let mut reader = BodyReader::new(framing, &self.limits);
         loop {
             self.pass_ready(&mut reader, chunked).await?;
             if reader.is_done() {
@@ -200,7 +200,7 @@ impl Download<'_> {
             }
         }
         if chunked && reader.is_done() {
-            write::last_chunk(self.out, reader.trailers());
+            end_chunks(self.out, reader.trailers());
         }
         self.flush().await
     }

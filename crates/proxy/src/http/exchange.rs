@@ -109,8 +109,8 @@ async fn balanced(
     tally: &mut Tally,
 ) -> Result<Next, Failure> {
     let core = session.core.clone();
-    let binding = Binding::of(session.buffer.bytes(), scratch, pool);
-    let key = key::of(session.buffer.bytes(), scratch, pool);
+    let binding = Binding::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
+    let key = key::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
     let repeatable = scratch.head.method.idempotent() || pool.plan.retry.non_idempotent;
     let mut dialing = Dialing {
         core: &core,

@@ -4,7 +4,7 @@ mod answer_head;
 pub(crate) mod asked;
 mod download;
 mod exchange;
-mod key;
+pub(crate) mod key;
 mod progress;
 mod record;
 mod request_head;

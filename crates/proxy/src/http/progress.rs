@@ -24,3 +24,10 @@ pub(crate) struct Progress {
 pub(crate) fn add(cell: &Cell<u64>, n: usize) {
     cell.set(cell.get() + n as u64);
 }
+
+/// Writes the chunk that ends a body, and the trailers.
+pub(crate) fn end_chunks(out: &mut Vec<u8>, trailers: &[u8]) {
+    out.extend_from_slice(b"0\r\n");
+    out.extend_from_slice(trailers);
+    out.extend_from_slice(b"\r\n");
+}

@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use evenkeel_net::clock;
-use evenkeel_wire::http1::{Framing, Version, reason_phrase, write};
+use evenkeel_wire::http1::{Framing, Version, write};
 
 use crate::cause::Failure;
 use crate::filter::edits::Edits;
@@ -52,7 +52,7 @@ pub(crate) async fn fail(
     }
     let status = failure.status;
     let mut body = Vec::new();
-    let phrase = reason_phrase(status);
+    let phrase = write::reason_phrase(status);
     let id = String::from_utf8_lossy(&scratch.asked.id).into_owned();
     let about = if id.is_empty() { String::new() } else { format!("\nrequest: {id}") };
     body.extend_from_slice(format!("{status} {phrase}\ncause: {}{about}\n", failure.cause).as_bytes());
@@ -81,7 +81,7 @@ pub(crate) async fn send(
     let keep = keep && head.keep_alive && !session.core.is_draining();
     let out = &mut scratch.down;
     out.clear();
-    write::status_line(out, own.status, reason_phrase(own.status).as_bytes());
+    write::status_line(out, own.status, write::reason_phrase(own.status).as_bytes());
     if !own.body.is_empty() && !own.edits.hides(b"content-type") {
         write::field(out, b"Content-Type", own.content_type);
     }

@@ -9,7 +9,7 @@ use evenkeel_net::{Buffer, Deadline, Micros, clock};
 use evenkeel_wire::http1::{BodyReader, Framing, Limits, write};
 
 use crate::cause::Failure;
-use crate::http::progress::{Progress, add};
+use crate::http::progress::{Progress, add, end_chunks};
 
 /// A slow sender gets this long before its rate counts.
 const RATE_GRACE: Duration = Duration::from_secs(10);
@@ -72,7 +72,7 @@ impl Upload<'_> {
 
     async fn send_all(&mut self) -> Result<(), Stop> {
         self.progress.used.set(self.head_len);
-        let mut reader = BodyReader::new(self.framing, self.limits);
+        let mut reader = BodyReader::new(self.framing, &self.limits);
         let began = clock::now();
         let mut total = 0_u64;
         loop {
@@ -129,7 +129,7 @@ impl Upload<'_> {
             }
         }
         if chunked && reader.is_done() {
-            write::last_chunk(self.out, reader.trailers());
+            end_chunks(self.out, reader.trailers());
         }
         self.flush().await
     }
