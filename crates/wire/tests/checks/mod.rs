@@ -63,6 +63,15 @@ pub fn http1_body(data: &[u8]) {
     }
 }
 
+/// A normal path stays as it is.
+pub fn http1_path(data: &[u8]) {
+    let mut scratch = Vec::new();
+    if let Ok(normal) = path::normalise(data, &mut scratch) {
+        let mut again = Vec::new();
+        assert_eq!(path::normalise(normal, &mut again), Ok(normal));
+    }
+}
+
 /// Reads head, path and body, at most `cut` more bytes a step.
 pub fn read_request(data: &[u8], cut: usize, limits: &Limits) -> Outcome {
     let mut head = RequestHead::new();

@@ -1,4 +1,5 @@
 //! Reads the corpus format.
+#![allow(dead_code, reason = "each includer uses some of it")]
 
 /// One message and what is to become of it.
 pub(crate) struct Record {
