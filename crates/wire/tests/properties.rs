@@ -54,6 +54,9 @@ proptest! {
         checks::http1_response(&data);
         checks::http1_body(&data);
         checks::http1_path(&data);
+        checks::proxy_protocol(&[b"PROXY TCP4 ", &data[..]].concat());
+        checks::proxy_protocol(&[b"\r\n\r\n\0\r\nQUIT\n\x21", &data[..]].concat());
+        checks::tls_hello(&[b"\x16\x03\x01\0\x80\x01\0\0\x60", &data[..]].concat());
         query::pairs(&data).for_each(|(name, _)| { query::find(&data, name); });
         cookie::pairs(&data).for_each(|(name, _)| { cookie::find(&data, name); });
     }

@@ -72,6 +72,56 @@ pub fn http1_path(data: &[u8]) {
     }
 }
 
+/// Cutting never changes a PROXY header; one that is read can be written and read again.
+pub fn proxy_protocol(data: &[u8]) {
+    use evenkeel_wire::proxy_protocol::{Addresses, Command, Header, V2Writer, write_v1};
+    let whole = Header::parse(data);
+    for have in 0..data.len() {
+        let part = Header::parse(&data[..have]);
+        assert!(part == Ok(None) || part == whole, "{part:?} {whole:?}");
+    }
+    let Ok(Some(header)) = whole else { return };
+    assert!(header.len <= data.len());
+    let mut out = Vec::new();
+    if header.version == 1 {
+        write_v1(&mut out, &header.addresses);
+    } else {
+        let mut writer = V2Writer::begin(&mut out, header.command, &header.addresses);
+        for tlv in header.tlvs(data).filter(|tlv| tlv.kind != 3) {
+            writer.tlv(tlv.kind, tlv.value).unwrap();
+        }
+        if writer.finish(true).is_err() {
+            return;
+        }
+    }
+    let again = Header::parse(&out).unwrap().unwrap();
+    assert_eq!(header.command == Command::Local, again.command == Command::Local);
+    if header.addresses != Addresses::Unknown {
+        assert_eq!(again.addresses, header.addresses);
+    }
+}
+
+/// Cutting never changes a ClientHello.
+pub fn tls_hello(data: &[u8]) {
+    use evenkeel_wire::tls_hello::ClientHello;
+    let read = |cut: usize| {
+        let mut hello = ClientHello::new();
+        let mut have = 0usize;
+        loop {
+            have = data.len().min(have.saturating_add(cut));
+            match hello.parse(&data[..have]) {
+                Ok(Parsed::Partial) if have < data.len() => {}
+                result => {
+                    let protocols: Vec<_> = hello.alpn().map(<[u8]>::to_vec).collect();
+                    return (result, hello.server_name().map(str::to_owned), protocols);
+                }
+            }
+        }
+    };
+    assert_eq!(read(usize::MAX), read(1));
+    assert_eq!(read(usize::MAX), read(7));
+}
+
 /// Reads head, path and body, at most `cut` more bytes a step.
 pub fn read_request(data: &[u8], cut: usize, limits: &Limits) -> Outcome {
     let mut head = RequestHead::new();
