@@ -17,7 +17,7 @@ Cookie: ROUTEID=.a; session=0123456789abcdef\r\n\
 Connection: keep-alive\r\n\
 Cache-Control: no-cache\r\n\r\n";
 
-const TOOL: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\n\r\n";
+const SHORT: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\n\r\n";
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\n\
 Date: Mon, 01 Jan 2024 00:00:00 GMT\r\n\
@@ -33,7 +33,7 @@ Connection: Keep-Alive\r\n\r\n";
 fn main() {
     let limits = Limits::default();
     let mut request = RequestHead::new();
-    for (name, head) in [("browser request", BROWSER), ("tool request", TOOL)] {
+    for (name, head) in [("browser request", BROWSER), ("short request", SHORT)] {
         report(name, head.len(), || {
             request.reset();
             black_box(request.parse(black_box(head), &limits).is_ok());

@@ -7,4 +7,6 @@
 
 pub mod cookie;
 pub mod http1;
+pub mod proxy_protocol;
 pub mod query;
+pub mod tls_hello;

@@ -119,11 +119,12 @@ impl Facts {
         !self.close && (version == Version::H11 || self.keep)
     }
 
-    /// The protocol to switch to, when `Connection` says so too and there is one such line only
-    /// (RFC 9110 section 7.8).
-    pub(super) fn upgrade(&self, version: Version) -> Option<Span> {
+    /// The protocols to switch to, when `Connection` says so too and there is one such line only
+    /// (RFC 9110 section 7.8). HTTP and TLS over the same connection are not offered: a client
+    /// could then speak HTTP to the member unseen.
+    pub(super) fn upgrade(&self, buf: &[u8], version: Version) -> Option<Span> {
         let meant = self.upgrade_wanted && self.upgrades == 1 && version == Version::H11;
-        self.upgrade.filter(|span| meant && !span.is_empty())
+        self.upgrade.filter(|span| meant && offered(span.of(buf)))
     }
 
     /// Marks the fields that `Connection` names as not to be passed on.
@@ -143,6 +144,19 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
         value = value.checked_mul(10)?.checked_add(digit)?;
     }
     Some(value)
+}
+
+/// Whether all elements are `name[/version]` and none is HTTP or TLS.
+fn offered(protocols: &[u8]) -> bool {
+    protocols.split(|&byte| byte == b',').all(|protocol| {
+        let mut parts = trim(protocol).split(|&byte| byte == b'/');
+        let name = parts.next().unwrap_or_default();
+        let hidden = [&b"h2c"[..], b"h2", b"http", b"tls"];
+        let version = parts.next().unwrap_or(b"1");
+        [name, version].iter().all(|part| !part.is_empty() && part.iter().all(|&b| is_token(b)))
+            && parts.next().is_none()
+            && !hidden.iter().any(|hidden| name.eq_ignore_ascii_case(hidden))
+    })
 }
 
 /// Why a coding other than `chunked` is refused.

@@ -45,7 +45,7 @@ pub enum Known {
 }
 
 impl Known {
-    /// Which name this is, whatever its case.
+    /// Which name this is, whatever its case. `name` must be a token (RFC 9110 section 5.6.2).
     #[inline]
     pub fn of(name: &[u8]) -> Known {
         let Some(first) = name.first() else { return Known::Other };
@@ -127,9 +127,16 @@ impl Known {
     }
 }
 
+/// Compares without branches. Setting bit 5 makes letters small and maps no other token byte onto
+/// a letter, a digit or `-`, of which `lower` consists.
 #[inline]
-fn one(name: &[u8], lower: &[u8], known: Known) -> Known {
-    if name.eq_ignore_ascii_case(lower) { known } else { Known::Other }
+fn one<const N: usize>(name: &[u8], lower: &[u8; N], known: Known) -> Known {
+    let Ok(name) = <&[u8; N]>::try_from(name) else { return Known::Other };
+    let mut difference = 0;
+    for (byte, want) in name.iter().zip(lower) {
+        difference |= (byte | 0x20) ^ want;
+    }
+    if difference == 0 { known } else { Known::Other }
 }
 
 #[inline]
@@ -152,5 +159,17 @@ mod tests {
         assert_eq!(Known::of(b"Content_Length"), Known::Other);
         assert_eq!(Known::of(b"Hos"), Known::Other);
         assert_eq!(Known::of(b""), Known::Other);
+    }
+
+    #[test]
+    fn no_other_token_byte_passes_for_a_letter() {
+        for place in 0..14 {
+            for byte in (0..=255).filter(|&byte| crate::http1::chars::is_token(byte)) {
+                let mut name = *b"http2-settings";
+                let same = byte.eq_ignore_ascii_case(&name[place]);
+                name[place] = byte;
+                assert_eq!(Known::of(&name) == Known::Http2Settings, same, "{byte:#x}");
+            }
+        }
     }
 }

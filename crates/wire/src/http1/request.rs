@@ -210,7 +210,11 @@ impl RequestHead {
             if end == buf.len() {
                 self.stage = Stage::Target { start, scan: end, question };
             }
-            let otherwise = if end == start { BAD_START_LINE } else { BAD_TARGET };
+            let otherwise = match buf.get(end) {
+                Some(b' ' | b'\r') if end == start => BAD_START_LINE,
+                Some(b'\r') => BAD_VERSION,
+                _ => BAD_TARGET,
+            };
             return ended(buf, end, otherwise);
         }
         self.target = Span::new(start, end);
@@ -332,7 +336,7 @@ impl RequestHead {
             None => Framing::None,
         };
         self.keep_alive = self.facts.keep_alive(self.version);
-        self.upgrade = self.facts.upgrade(self.version);
+        self.upgrade = self.facts.upgrade(buf, self.version);
         self.facts.drop_nominated(&mut self.fields, buf)
     }
 }

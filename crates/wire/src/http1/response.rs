@@ -220,7 +220,7 @@ impl ResponseHead {
 
     fn finish(&mut self, buf: &[u8]) -> Result<(), Refusal> {
         self.keep_alive = self.facts.keep_alive(self.version);
-        self.upgrade = self.facts.upgrade(self.version);
+        self.upgrade = self.facts.upgrade(buf, self.version);
         if self.status < 200 || self.status == 204 {
             self.forbid_body()?;
         }
