@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub, missing_docs, unused_qualifications)]
 
+mod bench;
 mod dist;
 mod fuzz;
 mod shell;
@@ -20,6 +21,11 @@ enum Task {
     Test(test::Options),
     /// The house rules only.
     Tidy,
+    /// CPU time for one request, side by side with other balancers.
+    Bench(bench::Options),
+    /// The origins and the load of the bench.
+    #[command(hide = true)]
+    BenchDriver,
     /// Run the fuzz targets.
     Fuzz(fuzz::Options),
     /// Build the release archive.
@@ -30,6 +36,8 @@ fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Test(options) => test::run(&options),
         Task::Tidy => tidy::run(),
+        Task::Bench(options) => bench::run(&options),
+        Task::BenchDriver => bench::drive::run(),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Dist => dist::run(),
     };

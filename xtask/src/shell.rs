@@ -90,3 +90,35 @@ pub(crate) fn provide(program: &str, package: &str) -> Result<PathBuf, Failure> 
     }
     find(program).ok_or(missing)
 }
+
+/// Lets this task and what it starts open that many descriptors, as far as the system allows.
+pub(crate) fn raise_descriptors(wanted: u64) -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.current.unwrap_or(u64::MAX);
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    // Only root may go beyond the hard limit; everybody may go up to it.
+    let steps = [(wanted, wanted.max(most)), (wanted.min(most), most)];
+    for (soft, hard) in steps.into_iter().filter(|(soft, _)| *soft > current) {
+        let both = Rlimit { current: Some(soft), maximum: limit.maximum.map(|_| hard) };
+        if setrlimit(Resource::Nofile, both).is_ok() {
+            return soft;
+        }
+    }
+    current
+}
+
+/// Asks a process that this task started to end; false when there is none.
+pub(crate) fn terminate(pid: u32) -> bool {
+    signal(pid, rustix::process::Signal::TERM)
+}
+
+/// Interrupts a process that this task started, as ctrl-C would.
+pub(crate) fn interrupt(pid: u32) -> bool {
+    signal(pid, rustix::process::Signal::INT)
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok())
+}

@@ -157,7 +157,7 @@ fn tests(run: &mut Run<'_>) -> Result<Outcome, Failure> {
 
 fn docs(_: &mut Run<'_>) -> Result<Outcome, Failure> {
     let mut command = shell::cargo();
-    command.args(["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"]);
+    command.args(["doc", "--workspace", "--no-deps", "--locked"]);
     passes(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
