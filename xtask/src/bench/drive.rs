@@ -1,0 +1,225 @@
+//! The other side of the bench: two origins and a load generator in one event loop on one
+//! thread, so that as little of the machine as possible is spent on measuring. A process of its
+//! own, built with optimisation; it takes one [`Order`] a line on stdin and answers each with one
+//! line of JSON.
+
+mod load;
+mod origin;
+mod sample;
+
+use std::io::{self, BufRead, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use serde_json::{Value, json};
+
+use crate::shell::Failure;
+use load::Load;
+use origin::Origins;
+use sample::Sample;
+
+/// What to measure once.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub(super) target: SocketAddr,
+    /// Bytes of each answer.
+    pub(super) size: usize,
+    pub(super) connections: usize,
+    /// A new connection for each request.
+    pub(super) close: bool,
+    /// Requests a second; 0: each connection asks again as soon as it has its answer.
+    pub(super) rate: f64,
+    pub(super) warmup: Duration,
+    pub(super) window: Duration,
+    /// The processes of the proxy, whose CPU time is read at both ends of the window.
+    pub(super) pids: Vec<u32>,
+}
+
+/// What a connection of the event loop belongs to, in the upper half of its number.
+const LISTENER: u64 = 0;
+const ORIGIN: u64 = 1;
+const CLIENT: u64 = 2;
+
+/// Enough for a whole burst at any number of connections.
+const EVENTS: usize = 1024;
+
+/// The event loop's own state.
+struct Loop {
+    epoll: OwnedFd,
+    origins: Origins,
+    /// What was read last; shared, because nothing is kept in it.
+    scratch: Vec<u8>,
+}
+
+/// Serves orders until stdin ends.
+pub(crate) fn run() -> Result<bool, Failure> {
+    serve().map(|()| true).map_err(|error| format!("bench driver: {error}"))
+}
+
+fn serve() -> io::Result<()> {
+    let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+    let origins = Origins::listen(&epoll)?;
+    let mut state = Loop { epoll, origins, scratch: vec![0; 256 * 1024] };
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{}", json!({ "origins": state.origins.ports() }))?;
+    stdout.flush()?;
+    for line in io::stdin().lock().lines() {
+        let order = Order::parse(&line?).ok_or(io::ErrorKind::InvalidInput)?;
+        let result = state.measure(&order)?;
+        writeln!(stdout, "{result}")?;
+        stdout.flush()?;
+    }
+    Ok(())
+}
+
+impl Loop {
+    fn measure(&mut self, order: &Order) -> io::Result<Value> {
+        let mut load = Load::new(order);
+        let begin = Instant::now();
+        load.open_all(&self.epoll)?;
+        self.turn_until(&mut load, begin + order.warmup)?;
+        load.begin_window();
+        let served = self.origins.served();
+        let (first, from) = (Sample::take(&order.pids), Instant::now());
+        self.turn_until(&mut load, from + order.window)?;
+        let (last, elapsed) = (Sample::take(&order.pids), from.elapsed());
+        let shares = self.origins.served().into_iter().zip(served);
+        let shares: Vec<u64> = shares.map(|(now, before)| now - before).collect();
+        let mut result = load.result(elapsed);
+        last.minus(&first).describe(elapsed, &mut result);
+        result["origins"] = json!(shares);
+        Ok(result)
+    }
+
+    fn turn_until(&mut self, load: &mut Load, end: Instant) -> io::Result<()> {
+        let mut events = Vec::with_capacity(EVENTS);
+        loop {
+            let now = Instant::now();
+            if now >= end {
+                return Ok(());
+            }
+            load.send_due(now)?;
+            let next = load.next_due().map_or(end, |due| due.min(end));
+            let wait = next.saturating_duration_since(now);
+            let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
+            events.clear();
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&wait))
+            {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            for event in &events {
+                self.dispatch(load, event)?;
+            }
+        }
+    }
+
+    fn dispatch(&mut self, load: &mut Load, event: &Event) -> io::Result<()> {
+        let token = event.data.u64();
+        let index = usize::try_from(token & 0xffff_ffff).unwrap_or(usize::MAX);
+        let flags = event.flags;
+        let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
+        match token >> 32 {
+            LISTENER => self.origins.accept(&self.epoll, index),
+            ORIGIN => {
+                self.origins.ready(index, ended, &mut self.scratch);
+                Ok(())
+            }
+            _ => load.ready(&self.epoll, index, ended, &mut self.scratch),
+        }
+    }
+}
+
+/// Watches both directions, told once for each change.
+fn watch(epoll: &OwnedFd, socket: impl AsFd, kind: u64, index: usize) -> io::Result<()> {
+    let token = EventData::new_u64(kind << 32 | index as u64);
+    let flags = match kind {
+        LISTENER => EventFlags::IN,
+        _ => EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET,
+    };
+    Ok(epoll::add(epoll, socket, token, flags)?)
+}
+
+impl Order {
+    pub(super) fn print(&self) -> Value {
+        json!({
+            "target": self.target.to_string(),
+            "size": self.size,
+            "connections": self.connections,
+            "close": self.close,
+            "rate": self.rate,
+            "warmup": self.warmup.as_secs_f64(),
+            "window": self.window.as_secs_f64(),
+            "pids": self.pids,
+        })
+    }
+
+    fn parse(line: &str) -> Option<Order> {
+        let value: Value = serde_json::from_str(line).ok()?;
+        let number = |key: &str| usize::try_from(value[key].as_u64()?).ok();
+        let seconds = |key: &str| Duration::try_from_secs_f64(value[key].as_f64()?).ok();
+        let pids = value["pids"].as_array()?.iter().filter_map(Value::as_u64);
+        Some(Order {
+            target: value["target"].as_str()?.parse().ok()?,
+            size: number("size")?,
+            connections: number("connections")?,
+            close: value["close"].as_bool()?,
+            rate: value["rate"].as_f64()?,
+            warmup: seconds("warmup")?,
+            window: seconds("window")?,
+            pids: pids.filter_map(|pid| u32::try_from(pid).ok()).collect(),
+        })
+    }
+}
+
+/// A port of 127.0.0.1 for the origins.
+fn any_port() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+/// The end of the head in these bytes.
+fn head_end(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// The value of a field in a head, without blanks around it.
+fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut lines = head.split(|byte| *byte == b'\n').skip(1);
+    lines.find_map(|line| {
+        let (start, value) = line.split_at_checked(name.len())?;
+        let value = value.strip_prefix(b":").filter(|_| start.eq_ignore_ascii_case(name))?;
+        Some(value.trim_ascii())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_survives_the_pipe() {
+        let order = Order {
+            target: any_port(),
+            size: 128,
+            connections: 64,
+            close: true,
+            rate: 0.0,
+            warmup: Duration::from_millis(300),
+            window: Duration::from_secs(2),
+            pids: vec![1, 2],
+        };
+        let back = Order::parse(&order.print().to_string()).unwrap();
+        assert_eq!(format!("{back:?}"), format!("{order:?}"));
+    }
+
+    #[test]
+    fn fields_are_found() {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length:  12 \r\nX: y\r\n\r\nbody";
+        assert_eq!(head_end(head), Some(head.len() - 4));
+        assert_eq!(field(head, b"Content-Length"), Some(b"12".as_slice()));
+        assert_eq!(field(head, b"Connection"), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! The driver process, as this task sees it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::drive::Order;
+use super::peer::RunningPeer;
+use super::row::Row;
+use crate::shell::{self, Failure};
+
+/// A started driver; it ends with its value.
+pub(super) struct Driver {
+    child: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    pub(super) origins: [u16; 2],
+}
+
+impl Driver {
+    /// Builds this task with optimisation and starts its other half on the current core.
+    pub(super) fn start(target: &Path) -> Result<Driver, Failure> {
+        let mut build = shell::cargo();
+        build.args(["build", "--quiet", "--release", "--locked", "--package", "xtask"]);
+        build.arg("--target-dir").arg(target);
+        if !shell::succeeds(&mut build)? {
+            return Err("the driver does not build".into());
+        }
+        let mut command = Command::new(target.join("release/xtask"));
+        command.arg("bench-driver").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| shell::cannot_start(&command, &error))?;
+        let stdout = child.stdout.take().ok_or("the driver has no stdout")?;
+        let orders = child.stdin.take();
+        let mut driver = Driver { child, orders, answers: BufReader::new(stdout), origins: [0; 2] };
+        let hello = driver.answer()?;
+        for (index, port) in driver.origins.iter_mut().enumerate() {
+            let said = hello["origins"][index].as_u64().and_then(|port| u16::try_from(port).ok());
+            *port = said.ok_or("the driver did not say its ports")?;
+        }
+        Ok(driver)
+    }
+
+    /// Offers that row to that peer; what came of it.
+    pub(super) fn measure(
+        &mut self,
+        peer: &RunningPeer,
+        row: &Row,
+        warmup: Duration,
+        window: Duration,
+        rate: f64,
+    ) -> Result<Value, Failure> {
+        let order = Order {
+            target: peer.address,
+            size: row.size,
+            connections: row.connections,
+            close: row.close,
+            rate,
+            warmup,
+            window,
+            pids: peer.pids(),
+        };
+        let orders = self.orders.as_mut().ok_or("the driver has no stdin")?;
+        writeln!(orders, "{}", order.print()).map_err(|error| format!("driver: {error}"))?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<Value, Failure> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).map_err(|error| format!("driver: {error}"))?;
+        serde_json::from_str(&line).map_err(|_| "the driver ended".into())
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // The end of its orders is its end.
+        self.orders = None;
+        let _ = self.child.wait();
+    }
+}
