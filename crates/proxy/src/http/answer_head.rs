@@ -64,7 +64,7 @@ impl Answering<'_> {
         write::status_line(out, 101, reason(buf, answer));
         write::field(out, b"Connection", b"Upgrade");
         write::field(out, b"Upgrade", answer.upgrade.map_or(&[], |span| span.of(buf)));
-        self.fields(out, buf, answer, |known| known != Known::ContentLength);
+        self.fields(out, buf, answer);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -78,16 +78,18 @@ impl Answering<'_> {
         client_lives: bool,
     ) {
         write::status_line(out, answer.status, reason(buf, answer));
-        // A length stays where it describes what follows, or what would have followed a HEAD.
-        let bodiless = matches!(answer.status, 204 | 304);
-        let length_stays = match framing {
-            Framing::Length(_) => true,
-            Framing::None => (self.was_head || answer.status == 304) && answer.status != 204,
-            Framing::Chunked | Framing::UntilClose => false,
-        };
-        self.fields(out, buf, answer, |known| known != Known::ContentLength || length_stays);
-        if self.will_chunk(framing) && !bodiless {
-            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        self.fields(out, buf, answer);
+        // A length describes what follows, or what would have followed a HEAD. It is written as it
+        // was understood, not as it was spelled.
+        match framing {
+            Framing::Length(length) => write::number_field(out, b"Content-Length", length),
+            Framing::None if answer.status != 204 => {
+                if let Some(length) = answer.content_length() {
+                    write::number_field(out, b"Content-Length", length);
+                }
+            }
+            _ if self.will_chunk(framing) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            _ => {}
         }
         match (client_lives, self.version) {
             (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
@@ -97,17 +99,11 @@ impl Answering<'_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn fields(
-        &self,
-        out: &mut Vec<u8>,
-        buf: &[u8],
-        answer: &ResponseHead,
-        stays: impl Fn(Known) -> bool,
-    ) {
+    fn fields(&self, out: &mut Vec<u8>, buf: &[u8], answer: &ResponseHead) {
         let mut dated = false;
         for field in &answer.fields {
             let name = field.name.of(buf);
-            if field.drop || !stays(field.known) || self.edits.hides(name) {
+            if field.drop || field.known == Known::ContentLength || self.edits.hides(name) {
                 continue;
             }
             dated |= field.known == Known::Date;

@@ -147,7 +147,7 @@ impl Download<'_> {
         let chunked = self.answering.will_chunk(framing);
         let client_lives = self.answering.client_lives(framing) && self.progress.sent.get();
         self.answering.head(self.out, self.buffer.bytes(), self.answer, framing, client_lives);
-        let mut member_lives = self.answer.keep_alive && framing != Framing::UntilClose;
+        let mut member_lives = self.answer.reusable(self.answering.was_head);
         self.buffer.consume(self.answer.len);
         let mut reader = BodyReader::new(framing, &self.limits);
         loop {

@@ -52,8 +52,11 @@ impl<'a> Asking<'a> {
                 self.field(out, field, name);
             }
         }
-        if self.head.body == Framing::Chunked {
-            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        // The length as it was understood, not as it was spelled.
+        match self.head.body {
+            Framing::Length(length) => write::number_field(out, b"Content-Length", length),
+            Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            Framing::None | Framing::UntilClose => {}
         }
         if let Some(upgrade) = self.head.upgrade {
             out.extend_from_slice(b"Connection: Upgrade\r\n");
@@ -86,7 +89,7 @@ impl<'a> Asking<'a> {
             return false;
         }
         match field.known {
-            Known::Host => false,
+            Known::Host | Known::ContentLength => false,
             // An HTTP/1.0 client's wish cannot be fulfilled (RFC 9110 section 10.1.1).
             Known::Expect => self.head.version == Version::H11,
             // Written anew below, from what is believed.
