@@ -1,1 +1,22 @@
-//! The only writer: every change (file, signal, API, health) is one closed enum Command.
+//! The only writer. **Law: every change (file, signal, API, health, names that resolve anew) is
+//! one closed [`Command`], and it walks one way: load → check → diff → build → bind (everything
+//! that can fail fails here) → swap → tail that cannot fail.** Start-up is the same walk from
+//! nothing.
+#![forbid(unsafe_code)]
+
+mod apply;
+mod command;
+mod controller;
+mod cores;
+mod log;
+pub mod notify;
+mod probe;
+mod resolve;
+mod schedule;
+mod shared;
+mod sockets;
+mod upgrade;
+
+pub use command::{Command, Handle, MemberPatch, Refused};
+pub use controller::{Controller, Ended, Source, Start};
+pub use shared::{AdminSocket, Bound, LastReload, Shared};

@@ -1,1 +1,26 @@
-//! The only user-space code that talks to the kernel; unsafe only in sys/; knows no balancing and no configuration.
+//! The only user-space code that talks to the kernel. **Law: knows no balancing and no
+//! configuration; `unsafe` only in `sys/`.**
+//!
+//! What the rooms above see: a [`Stream`] that receives into a leased [`Buffer`] and sends a list
+//! of slices, a [`Listener`] that accepts, [`connect`](connect::connect), and a clock. Behind it
+//! stands the kernel through tokio's epoll, or, in tests, a seeded network in memory
+//! ([`sim`], feature `sim`). A ring back end can take their place without touching callers,
+//! because no caller holds a socket or a buffer that it did not lease.
+#![deny(unsafe_code)]
+
+pub mod buffer;
+pub mod clock;
+pub mod connect;
+pub mod handover;
+pub mod limits;
+pub mod listen;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod stream;
+mod sys;
+
+pub use buffer::Buffer;
+pub use clock::{Deadline, Micros};
+pub use connect::Target;
+pub use listen::{Listener, Peer};
+pub use stream::Stream;

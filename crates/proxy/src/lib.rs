@@ -1,1 +1,22 @@
-//! The data plane: never names control, admin or config; no files, nothing blocking.
+//! The data plane. **Law: never names control, admin or config; no files, nothing blocking.**
+//!
+//! Read it along a request: [`core`] owns one event loop; `accept` takes a connection and makes a
+//! session of it; `http/exchange` serves each request: admit → route → key → dial → forward →
+//! respond → record. What a plan means at run time is a [`snapshot`], built once per change and
+//! shared by all cores.
+#![forbid(unsafe_code)]
+
+mod accept;
+pub mod cause;
+mod connections;
+pub mod core;
+mod dial;
+pub mod explain;
+pub mod filter;
+mod http;
+pub mod route;
+mod sessions;
+pub mod snapshot;
+pub mod targets;
+
+pub use cause::{FAILURES, Failure, Side};

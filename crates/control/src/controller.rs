@@ -1,0 +1,294 @@
+//! The controller: takes commands one at a time and carries each out to its end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use evenkeel_balance::Micros;
+use evenkeel_net::clock;
+use evenkeel_observe::events::{Event, MemberChange};
+use evenkeel_plan::{Cores, Member, Name, Plan};
+use evenkeel_proxy::core::CoreCommand;
+use tokio::sync::mpsc;
+
+use crate::command::{Command, Handle, MemberPatch, Refused};
+use crate::log::LogFile;
+use crate::resolve::Resolving;
+use crate::schedule::Schedule;
+use crate::shared::Shared;
+use crate::sockets::Sockets;
+use crate::{cores, notify, upgrade};
+
+/// Commands that wait for the controller at most.
+const COMMANDS: usize = 256;
+/// How often slow start, ejections and budgets are looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Where plans come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file of our own format, read again at every reload.
+    File(PathBuf),
+    /// A plan made in memory; a reload takes it again.
+    Plan(Box<Plan>),
+}
+
+impl Source {
+    /// Reads the plan. The error is the rendered diagnostics; warnings of a good plan come along.
+    pub fn load(&self) -> Result<(Plan, String), String> {
+        let path = match self {
+            Source::Plan(plan) => return Ok(((**plan).clone(), String::new())),
+            Source::File(path) => path,
+        };
+        let loaded = evenkeel_config::load(path, &|name| std::env::var(name).ok());
+        let text = evenkeel_config::render(&loaded.diagnostics, &loaded.sources, false);
+        loaded.plan.map(|plan| (plan, text.clone())).ok_or(text)
+    }
+}
+
+/// What a controller starts from.
+pub struct Start {
+    /// Where plans come from.
+    pub source: Source,
+    /// The first plan, already loaded.
+    pub plan: Plan,
+    /// Sockets from the process before this one, or from systemd.
+    pub inherited: BTreeMap<String, Vec<OwnedFd>>,
+    /// The start of the random numbers.
+    pub seed: u64,
+}
+
+/// How a controller ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Everything was finished.
+    Drained,
+    /// Time was over, or the order was to stop at once.
+    Cut,
+}
+
+/// The only writer.
+pub struct Controller {
+    pub(crate) source: Source,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sockets: Sockets,
+    pub(crate) log: Option<LogFile>,
+    pub(crate) schedule: Schedule,
+    pub(crate) resolving: Resolving,
+    threads: Vec<JoinHandle<()>>,
+    commands: mpsc::Receiver<Command>,
+}
+
+impl Controller {
+    /// Starts the cores and serves by the first plan. To be called on a `LocalRuntime`.
+    ///
+    /// # Errors
+    /// What kept it from serving, in words.
+    pub async fn start(start: Start) -> Result<(Controller, Handle), Refused> {
+        let runtime = |error: io::Error| Refused::Runtime(format!("no threads: {error}"));
+        let count = match start.plan.server.cores {
+            Cores::Count(0) => 1,
+            other => cores::count(other),
+        };
+        let (senders, threads) = cores::start(count, start.seed).map_err(runtime)?;
+        let shared = Arc::new(Shared::new(senders));
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let handle = Handle::new(sender, shared.clone());
+        let mut controller = Controller {
+            source: start.source,
+            plan: Arc::default(),
+            shared: shared.clone(),
+            sockets: Sockets::new(start.inherited),
+            log: None,
+            schedule: Schedule::new(shared.clone()),
+            resolving: Resolving::new(shared),
+            threads,
+            commands,
+        };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        controller.shared.tell(Event::Started { version, pid: std::process::id() });
+        controller.apply(start.plan).await?;
+        controller.shared.ready.store(true, Relaxed);
+        Ok((controller, handle))
+    }
+
+    /// Carries out commands until the order to end.
+    pub async fn run(mut self) -> Ended {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let command = tokio::select! {
+                _ = tick.tick() => { self.tick(); continue }
+                command = self.commands.recv() => command,
+            };
+            match command {
+                Some(Command::Reload(reply)) => drop(reply.send(self.reload().await)),
+                Some(Command::Patch(pool, member, patch, reply)) => {
+                    drop(reply.send(self.patch(&pool, &member, patch)));
+                }
+                Some(Command::Add(pool, member, reply)) => drop(reply.send(self.add(&pool, *member).await)),
+                Some(Command::Remove(pool, member, reply)) => drop(reply.send(self.remove(&pool, &member).await)),
+                Some(Command::ReopenLogs) => self.reopen_logs(),
+                Some(Command::Upgrade) => {
+                    if self.upgrade().await {
+                        return self.drain().await;
+                    }
+                }
+                Some(Command::Drain) => return self.drain().await,
+                Some(Command::Stop) | None => return Ended::Cut,
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Micros(clock::now().0);
+        for pool in &self.shared.snapshot().pools {
+            let changes = pool.balance.tick(now);
+            self.schedule.tell_changes(pool, changes);
+        }
+        if let Some(log) = &self.log {
+            self.shared.set_log_counters(log.counters());
+        }
+    }
+
+    async fn reload(&mut self) -> Result<String, Refused> {
+        notify::tell(&notify::reloading());
+        let result = match self.source.load() {
+            Err(text) => Err(Refused::Configuration(text)),
+            Ok((plan, warnings)) => {
+                if !warnings.is_empty() {
+                    tracing::warn!("{warnings}");
+                }
+                self.apply(plan).await
+            }
+        };
+        match &result {
+            Ok(summary) => self.shared.reload_ended(true, summary.clone()),
+            Err(refused) => {
+                let text = refused.to_string();
+                let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").to_owned();
+                let errors = text.lines().filter(|line| line.starts_with("error")).count().max(1) as u64;
+                self.shared.reload_ended(false, first.clone());
+                self.shared.tell(Event::ReloadFailed { errors, first });
+                tracing::error!("{text}");
+            }
+        }
+        notify::tell("READY=1");
+        result
+    }
+
+    fn patch(&self, pool_name: &Name, member: &Name, patch: MemberPatch) -> Result<(), Refused> {
+        let snapshot = self.shared.snapshot();
+        let pool = snapshot.pool(pool_name).ok_or_else(|| no_pool(&self.plan, pool_name))?;
+        let at = pool.plan.member_index(member).ok_or_else(|| no_member(&pool.plan, member))?;
+        let now = Micros(clock::now().0);
+        let tell = |change| {
+            let (pool, member) = (pool_name.to_string(), pool.plan.members[at].tag.to_string());
+            self.shared.tell(Event::Member { pool, member, change });
+        };
+        if let Some(state) = patch.state {
+            pool.balance.set_state(at, state, now);
+            tell(MemberChange::State { state: state.name().to_owned() });
+        }
+        if let Some(weight) = patch.weight {
+            pool.balance.set_weight(at, weight, now);
+            tell(MemberChange::Weight { weight: f64::from(weight.hundredths()) / 100.0 });
+        }
+        Ok(())
+    }
+
+    async fn add(&mut self, pool_name: &Name, member: Member) -> Result<(), Refused> {
+        let mut plan = (*self.plan).clone();
+        let pool = plan.pool_mut(pool_name).ok_or_else(|| no_pool(&self.plan, pool_name))?;
+        if pool.members.iter().any(|m| m.tag == member.tag || m.address == member.address) {
+            return Err(Refused::Invalid(format!("pool \"{pool_name}\" has this member already")));
+        }
+        let (tag, address) = (member.tag.to_string(), member.address.to_string());
+        pool.members.push(member);
+        self.apply(plan).await?;
+        let change = MemberChange::Added { address };
+        self.shared.tell(Event::Member { pool: pool_name.to_string(), member: tag, change });
+        Ok(())
+    }
+
+    async fn remove(&mut self, pool_name: &Name, member: &Name) -> Result<(), Refused> {
+        let mut plan = (*self.plan).clone();
+        let pool = plan.pool_mut(pool_name).ok_or_else(|| no_pool(&self.plan, pool_name))?;
+        let at = pool.member_index(member).ok_or_else(|| no_member(pool, member))?;
+        let tag = pool.members.remove(at).tag.to_string();
+        self.apply(plan).await?;
+        let pool = pool_name.to_string();
+        self.shared.tell(Event::Member { pool, member: tag, change: MemberChange::Removed });
+        Ok(())
+    }
+
+    fn reopen_logs(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+        self.shared.tell(Event::LogsReopened);
+    }
+
+    /// Starts the next process and waits until it serves. False: it did not, all stays as it is.
+    async fn upgrade(&self) -> bool {
+        match upgrade::start(&self.sockets, &self.shared).await {
+            Ok(()) => true,
+            Err(reason) => {
+                self.shared.tell(Event::UpgradeFailed { reason });
+                false
+            }
+        }
+    }
+
+    /// Accepts no more, waits for what is under way, at most for the drain time.
+    async fn drain(mut self) -> Ended {
+        let time = self.plan.server.drain_timeout;
+        self.shared.draining.store(true, Relaxed);
+        notify::tell("STOPPING=1");
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.shared.tell(Event::DrainStarted { millis });
+        for core in self.shared.cores_list() {
+            // A core that has ended already needs no telling.
+            let _ = core.send(CoreCommand::Drain).await;
+        }
+        let until = clock::after(clock::now(), time);
+        while clock::now() < until && self.threads.iter().any(|thread| !thread.is_finished()) {
+            tokio::select! {
+                () = clock::sleep(Duration::from_millis(10)) => {}
+                command = self.commands.recv() => match command {
+                    Some(Command::Stop) | None => break,
+                    Some(Command::Reload(reply)) => drop(reply.send(Err(Refused::Gone))),
+                    Some(_) => {}
+                },
+            }
+        }
+        let cut = self.threads.iter().any(|thread| !thread.is_finished());
+        let mut open = 0;
+        if cut {
+            open = self.shared.reports().await.iter().map(|report| report.sessions as u64).sum();
+        }
+        self.shared.tell(Event::DrainEnded { cut: open });
+        if let Some(log) = self.log.take() {
+            log.stop();
+        }
+        if cut { Ended::Cut } else { Ended::Drained }
+    }
+}
+
+fn no_pool(plan: &Plan, name: &Name) -> Refused {
+    let near = evenkeel_plan::check::nearest(name, plan.pools.iter().map(|pool| &*pool.name));
+    let help = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+    Refused::NotFound(format!("no pool is named \"{name}\"{help}"))
+}
+
+fn no_member(pool: &evenkeel_plan::Pool, name: &Name) -> Refused {
+    let near = evenkeel_plan::check::nearest(name, pool.members.iter().map(|member| &*member.tag));
+    let help = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+    Refused::NotFound(format!("pool \"{}\" has no member \"{name}\"{help}", pool.name))
+}

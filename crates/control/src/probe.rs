@@ -1,0 +1,169 @@
+//! One active check of one member: its own connection each time, so that it sees what a new
+//! client would.
+
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use evenkeel_net::{Buffer, Deadline, Stream, clock, connect};
+use evenkeel_plan::{Check, Health, HttpCheck, TcpCheck};
+use evenkeel_proxy::targets::Targets;
+use evenkeel_wire::http1::{self, BodyReader, Parsed, ResponseHead, write};
+
+/// Bytes of an answer that are looked at.
+const ANSWER_MAX: usize = 64 * 1024;
+
+/// How a check ended, and why in a few words.
+pub(crate) enum Verdict {
+    /// The member is well.
+    Pass(String),
+    /// It is not.
+    Fail(String),
+    /// It did not answer in time.
+    Timeout(String),
+}
+
+impl Verdict {
+    /// The word in metrics.
+    pub(crate) fn result(&self) -> &'static str {
+        match self {
+            Verdict::Pass(_) => "pass",
+            Verdict::Fail(_) => "fail",
+            Verdict::Timeout(_) => "timeout",
+        }
+    }
+
+    /// Why, in a few words.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Verdict::Pass(reason) | Verdict::Fail(reason) | Verdict::Timeout(reason) => reason,
+        }
+    }
+}
+
+/// Checks a member.
+pub(crate) async fn run(check: &Check, health: &Health, targets: &Targets, label: &str) -> Verdict {
+    let Some(target) = targets.next() else {
+        return Verdict::Fail("its name has no address".to_owned());
+    };
+    let attempt = async {
+        let mut stream = connect::connect(&target, health.timeout)
+            .await
+            .map_err(|error| told("connect", &error))?;
+        match check {
+            Check::Tcp(tcp) => probe_tcp(tcp, &mut stream).await,
+            Check::Http(http) => probe_http(http, &mut stream, label).await,
+        }
+    };
+    match clock::within(health.timeout, attempt).await {
+        Some(Ok(reason)) => Verdict::Pass(reason),
+        Some(Err(reason)) if reason.ends_with("timed out") => Verdict::Timeout(reason),
+        Some(Err(reason)) => Verdict::Fail(reason),
+        None => Verdict::Timeout(format!("no answer within {}", millis(health.timeout))),
+    }
+}
+
+async fn probe_tcp(check: &TcpCheck, stream: &mut Stream) -> Result<String, String> {
+    let mut never = Deadline::never();
+    if !check.send.is_empty() {
+        let mut slices = [IoSlice::new(&check.send)];
+        stream.send(&mut slices, &mut never).await.map_err(|error| told("send", &error))?;
+    }
+    if check.expect.is_empty() {
+        return Ok("connected".to_owned());
+    }
+    let mut buffer = Buffer::new();
+    loop {
+        if contains(buffer.bytes(), &check.expect) {
+            return Ok("answered as expected".to_owned());
+        }
+        if buffer.len() >= 16 * 1024 {
+            return Err("the answer does not contain what is expected".to_owned());
+        }
+        match stream.recv(&mut buffer, 16 * 1024, &mut never).await {
+            Ok(0) => return Err("closed before the expected answer".to_owned()),
+            Ok(_) => {}
+            Err(error) => return Err(told("receive", &error)),
+        }
+    }
+}
+
+async fn probe_http(check: &HttpCheck, stream: &mut Stream, label: &str) -> Result<String, String> {
+    let mut out = Vec::new();
+    write::request_line(&mut out, check.method.as_bytes(), check.path.as_bytes());
+    let host = check.host.as_deref().unwrap_or(if label.starts_with("unix:") { "localhost" } else { label });
+    write::field(&mut out, b"Host", host.as_bytes());
+    write::field(&mut out, b"User-Agent", b"evenkeel-probe");
+    write::field(&mut out, b"Connection", b"close");
+    write::end(&mut out);
+    let mut never = Deadline::never();
+    stream.send(&mut [IoSlice::new(&out)], &mut never).await.map_err(|error| told("send", &error))?;
+    let limits = http1::Limits { head_bytes: ANSWER_MAX, target_bytes: 0, fields: 200 };
+    let (mut buffer, mut head) = (Buffer::new(), ResponseHead::new());
+    loop {
+        match stream.recv(&mut buffer, ANSWER_MAX, &mut never).await {
+            Ok(0) => return Err("closed before its answer was complete".to_owned()),
+            Ok(_) => {}
+            Err(error) => return Err(told("receive", &error)),
+        }
+        let parsed = head.parse(buffer.bytes(), &limits).map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
+        match parsed {
+            Parsed::Complete if head.status < 200 => {
+                buffer.consume(head.len);
+                head.reset();
+            }
+            Parsed::Complete => break,
+            Parsed::Partial => {}
+        }
+    }
+    let status = head.status;
+    if !check.status.iter().any(|range| range.contains(status)) {
+        return Err(format!("status {status}"));
+    }
+    let Some(text) = &check.body else { return Ok(format!("status {status}")) };
+    let framing = head.framing(check.method == "HEAD");
+    buffer.consume(head.len);
+    let body = read_body(stream, &mut buffer, BodyReader::new(framing, &limits)).await?;
+    match contains(&body, text.as_bytes()) {
+        true => Ok(format!("status {status}, body as expected")),
+        false => Err(format!("status {status}, but the body does not contain what is expected")),
+    }
+}
+
+/// The first [`ANSWER_MAX`] bytes of a body.
+async fn read_body(stream: &mut Stream, buffer: &mut Buffer, mut reader: BodyReader) -> Result<Vec<u8>, String> {
+    let mut never = Deadline::never();
+    let mut body = Vec::new();
+    while !reader.is_done() && body.len() < ANSWER_MAX {
+        if buffer.is_empty() {
+            match stream.recv(buffer, ANSWER_MAX, &mut never).await {
+                Ok(0) => {
+                    reader.finish_eof().map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
+                    break;
+                }
+                Ok(_) => {}
+                Err(error) => return Err(told("receive", &error)),
+            }
+        }
+        let piece = reader.step(buffer.bytes()).map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
+        body.extend_from_slice(&buffer.bytes()[piece.skip..piece.skip + piece.data]);
+        buffer.consume(piece.skip + piece.data);
+    }
+    Ok(body)
+}
+
+fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || text.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn told(step: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => format!("{step}: connection reset"),
+        io::ErrorKind::TimedOut => format!("{step}: timed out"),
+        _ => format!("{step}: {error}"),
+    }
+}
+
+fn millis(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}

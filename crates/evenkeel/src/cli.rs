@@ -1,0 +1,146 @@
+//! The command line, as `--help` shows it.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Spreads traffic over many servers so that none is overwhelmed and none is missed when it dies.
+#[derive(Parser, Debug)]
+#[command(name = "evenkeel", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// What is logged on standard error: error, warn, info, debug, or a tracing filter.
+    #[arg(long, global = true, env = "EVENKEEL_LOG", value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Serve.
+    Run(SourceArgs),
+    /// Check a configuration as `run` would, and print what it means.
+    Check(SourceArgs),
+    /// Print an Apache configuration as native TOML.
+    Convert(SourceArgs),
+    /// Say which listener, route, pool and member would serve a request, and why. Sends nothing.
+    Explain(Question),
+    /// Show pools and members of the running server.
+    Status(At),
+    /// The same, refreshed every second.
+    Top(At),
+    /// Change a member of the running server.
+    Member(MemberArgs),
+    /// Ask the running server to read its configuration again.
+    Reload(At),
+    /// Ask the running server to finish what is under way and end.
+    Drain(At),
+    /// A balancer, three servers behind it and a dashboard, all in this process.
+    Demo(DemoArgs),
+    /// Print the JSON Schema of the configuration file.
+    Schema,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// Which configuration.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct SourceArgs {
+    /// The configuration file; `evenkeel.toml`, else `/etc/evenkeel/evenkeel.toml`.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "apache")]
+    pub(crate) config: Option<PathBuf>,
+    /// An Apache httpd configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) apache: Option<PathBuf>,
+}
+
+impl SourceArgs {
+    /// The file that was meant.
+    pub(crate) fn path(&self) -> PathBuf {
+        if let Some(path) = self.apache.as_ref().or(self.config.as_ref()) {
+            return path.clone();
+        }
+        let here = Path::new("evenkeel.toml");
+        if here.exists() { here.to_owned() } else { PathBuf::from("/etc/evenkeel/evenkeel.toml") }
+    }
+
+    /// Whether it is an Apache configuration.
+    pub(crate) fn is_apache(&self) -> bool {
+        self.apache.is_some() || self.path().extension().is_some_and(|ext| ext == "conf")
+    }
+}
+
+/// A request to explain.
+#[derive(Args, Debug)]
+pub(crate) struct Question {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The method.
+    pub(crate) method: String,
+    /// The URL, as `http://shop.example.com/api/x`.
+    pub(crate) url: String,
+    /// A header of the request; may be repeated.
+    #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'")]
+    pub(crate) headers: Vec<String>,
+    /// The client's address.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) client: IpAddr,
+}
+
+/// Where the running server is.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct At {
+    /// The configuration file of the running server; its `[admin]` says where to ask.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The admin address, as `127.0.0.1:9900` or `unix:/run/evenkeel.sock`.
+    #[arg(long, value_name = "ADDRESS", env = "EVENKEEL_ADMIN")]
+    pub(crate) admin: Option<String>,
+    /// The admin token.
+    #[arg(long, value_name = "TOKEN", env = "EVENKEEL_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Print the API's JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A change of a member.
+#[derive(Args, Debug)]
+pub(crate) struct MemberArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// The pool.
+    pub(crate) pool: String,
+    /// The member's tag or address.
+    pub(crate) member: String,
+    #[command(subcommand)]
+    pub(crate) order: Order,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Order {
+    /// No new clients; those bound to it stay.
+    Drain,
+    /// No requests at all.
+    Disable,
+    /// Requests as usual.
+    Enable,
+    /// Change its share.
+    Weight {
+        /// 0.01 to 1000.
+        weight: f64,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Where the balancer listens on 127.0.0.1; 8080, or another when that is taken.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+}

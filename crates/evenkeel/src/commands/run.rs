@@ -1,0 +1,17 @@
+//! `evenkeel run`
+
+use std::process::ExitCode;
+
+use evenkeel_control::Source;
+
+use crate::cli::SourceArgs;
+use crate::commands::check;
+use crate::server;
+
+pub(crate) fn run(source: &SourceArgs) -> ExitCode {
+    let plan = match check::load(source) {
+        Ok(plan) => plan,
+        Err(code) => return code,
+    };
+    server::serve(Source::File(source.path()), plan, |_| {})
+}

@@ -1,0 +1,148 @@
+//! Time: a monotonic clock that a simulation can stop, and deadlines that cost nothing to move.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::{Instant, Sleep};
+
+/// Microseconds since this process first asked for the time. Shared by all cores.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Micros(pub u64);
+
+impl Micros {
+    /// The time from `earlier` to `self`; zero if it is not earlier.
+    pub fn since(self, earlier: Micros) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+static EPOCH: OnceLock<Instant> = OnceLock::new();
+
+/// The monotonic clock, one vDSO read.
+pub fn now() -> Micros {
+    // A day before the first reading, so that "long ago" can be told without going below zero.
+    let epoch = EPOCH.get_or_init(Instant::now);
+    let since = Instant::now().saturating_duration_since(*epoch).as_micros();
+    Micros(u64::try_from(since).unwrap_or(u64::MAX).saturating_add(DAY_MICROS))
+}
+
+const DAY_MICROS: u64 = 86_400_000_000;
+
+/// The wall clock, as time since 1970-01-01 UTC.
+pub fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn instant(at: Micros) -> Instant {
+    let epoch = *EPOCH.get_or_init(Instant::now);
+    epoch + Duration::from_micros(at.0.saturating_sub(DAY_MICROS))
+}
+
+/// Waits until a point of the monotonic clock.
+pub async fn sleep_until(at: Micros) {
+    tokio::time::sleep_until(instant(at)).await;
+}
+
+/// Waits.
+pub async fn sleep(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// A point in time after which a wait has failed. Most waits end long before, so moving the
+/// deadline only stores a number; the runtime's timer is touched when a wait really blocks and the
+/// timer would ring too late, or when it rang too early.
+#[derive(Default)]
+pub struct Deadline {
+    at: Option<Micros>,
+    armed: Micros,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    /// A deadline that never comes.
+    pub fn never() -> Deadline {
+        Deadline::default()
+    }
+
+    /// Moves the deadline.
+    pub fn set(&mut self, at: Micros) {
+        self.at = Some(at);
+    }
+
+    /// Moves the deadline to `time` after `now`; a zero time means never.
+    pub fn set_after(&mut self, now: Micros, time: Duration) {
+        self.at = if time.is_zero() { None } else { Some(after(now, time)) };
+    }
+
+    /// Takes the deadline away.
+    pub fn clear(&mut self) {
+        self.at = None;
+    }
+
+    /// Ready when the deadline has passed; otherwise the task is woken when it does.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(at) = self.at else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| {
+            self.armed = at;
+            Box::pin(tokio::time::sleep_until(instant(at)))
+        });
+        if at < self.armed {
+            timer.as_mut().reset(instant(at));
+            self.armed = at;
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if self.armed >= at {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(instant(at));
+            self.armed = at;
+        }
+        Poll::Pending
+    }
+}
+
+/// `time` after `now`, at most some centuries.
+pub fn after(now: Micros, time: Duration) -> Micros {
+    Micros(
+        now.0.saturating_add(
+            u64::try_from(time.as_micros()).unwrap_or(u64::MAX / 4).min(u64::MAX / 4),
+        ),
+    )
+}
+
+/// Runs a future, at most for `time`.
+pub async fn within<F: Future>(time: Duration, future: F) -> Option<F::Output> {
+    tokio::time::timeout(time, future).await.ok()
+}
+
+#[cfg(all(test, feature = "sim"))]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_moves_later_rings_later() {
+        let start = now();
+        let mut deadline = Deadline::never();
+        deadline.set(after(start, Duration::from_millis(10)));
+        // Arms the timer for 10 ms.
+        assert!(poll_fn(|cx| Poll::Ready(deadline.poll(cx).is_pending())).await);
+        deadline.set(after(start, Duration::from_millis(500)));
+        poll_fn(|cx| deadline.poll(cx)).await;
+        assert_eq!(now().since(start), Duration::from_millis(500));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_moves_earlier_rings_earlier() {
+        let start = now();
+        let mut deadline = Deadline::never();
+        deadline.set(after(start, Duration::from_secs(60)));
+        assert!(poll_fn(|cx| Poll::Ready(deadline.poll(cx).is_pending())).await);
+        deadline.set(after(start, Duration::from_secs(1)));
+        poll_fn(|cx| deadline.poll(cx)).await;
+        assert_eq!(now().since(start), Duration::from_secs(1));
+    }
+}

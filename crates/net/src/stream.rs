@@ -1,0 +1,214 @@
+//! A connected byte stream: TCP, unix or simulated; TLS will join them. Receiving takes a lease
+//! when there is something to receive; sending takes a list of slices.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream, tcp, unix};
+
+use crate::buffer::Buffer;
+use crate::clock::Deadline;
+
+/// A connected byte stream.
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A unix socket.
+    Unix(UnixStream),
+    /// A connection of the simulated network.
+    #[cfg(feature = "sim")]
+    Sim(crate::sim::SimStream),
+}
+
+/// The receiving side of a [`Stream`].
+pub enum RecvHalf<'a> {
+    /// TCP.
+    Tcp(tcp::ReadHalf<'a>),
+    /// A unix socket.
+    Unix(unix::ReadHalf<'a>),
+    /// Simulated.
+    #[cfg(feature = "sim")]
+    Sim(&'a crate::sim::SimStream),
+}
+
+/// The sending side of a [`Stream`].
+pub enum SendHalf<'a> {
+    /// TCP.
+    Tcp(tcp::WriteHalf<'a>),
+    /// A unix socket.
+    Unix(unix::WriteHalf<'a>),
+    /// Simulated.
+    #[cfg(feature = "sim")]
+    Sim(&'a crate::sim::SimStream),
+}
+
+impl Stream {
+    /// Both sides, to be used at once.
+    pub fn split(&mut self) -> (RecvHalf<'_>, SendHalf<'_>) {
+        match self {
+            Stream::Tcp(stream) => {
+                let (recv, send) = stream.split();
+                (RecvHalf::Tcp(recv), SendHalf::Tcp(send))
+            }
+            Stream::Unix(stream) => {
+                let (recv, send) = stream.split();
+                (RecvHalf::Unix(recv), SendHalf::Unix(send))
+            }
+            #[cfg(feature = "sim")]
+            Stream::Sim(stream) => (RecvHalf::Sim(stream), SendHalf::Sim(stream)),
+        }
+    }
+
+    /// Receives what is there, up to `limit` waiting bytes. 0: the peer sends no more.
+    pub async fn recv(
+        &mut self,
+        buffer: &mut Buffer,
+        limit: usize,
+        deadline: &mut Deadline,
+    ) -> io::Result<usize> {
+        self.split().0.recv(buffer, limit, deadline).await
+    }
+
+    /// Sends all the slices.
+    pub async fn send(
+        &mut self,
+        slices: &mut [IoSlice<'_>],
+        deadline: &mut Deadline,
+    ) -> io::Result<()> {
+        self.split().1.send(slices, deadline).await
+    }
+
+    /// Whether an idle connection is still good: open, and nothing unasked arrived. Costs a system
+    /// call only when the runtime saw something happen.
+    pub fn is_fresh(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut byte = [0; 1];
+        let mut buf = ReadBuf::new(&mut byte);
+        let (mut recv, _) = self.split();
+        match recv.poll_ready(&mut cx) {
+            Poll::Pending => true,
+            Poll::Ready(Err(_)) => false,
+            Poll::Ready(Ok(())) => recv.poll_read(&mut cx, &mut buf).is_pending(),
+        }
+    }
+
+    /// Makes the coming close a reset, so that the peer cannot take what it got for complete.
+    pub fn reset_on_close(&self) {
+        match self {
+            // Failure only means that the close will be an orderly one.
+            Stream::Tcp(stream) => {
+                drop(socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)));
+            }
+            Stream::Unix(_) => {}
+            #[cfg(feature = "sim")]
+            Stream::Sim(stream) => stream.reset_on_close(),
+        }
+    }
+}
+
+impl RecvHalf<'_> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            RecvHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
+            RecvHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
+            #[cfg(feature = "sim")]
+            RecvHalf::Sim(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            RecvHalf::Tcp(half) => Pin::new(half).poll_read(cx, buf),
+            RecvHalf::Unix(half) => Pin::new(half).poll_read(cx, buf),
+            #[cfg(feature = "sim")]
+            RecvHalf::Sim(stream) => stream.poll_read(cx, buf),
+        }
+    }
+
+    /// Receives what is there into the buffer. 0: the peer sends no more. A buffer that already
+    /// holds `limit` bytes gives an error of kind `OutOfMemory`.
+    pub fn poll_recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Buffer,
+        limit: usize,
+    ) -> Poll<io::Result<usize>> {
+        // No lease before there is something to put into it.
+        if buffer.is_empty() {
+            ready!(self.poll_ready(cx))?;
+        }
+        buffer.poll_fill(cx, limit, |cx, room| {
+            let mut buf = ReadBuf::new(room);
+            ready!(self.poll_read(cx, &mut buf))?;
+            Poll::Ready(Ok(buf.filled().len()))
+        })
+    }
+
+    /// Receives what is there, up to `limit` waiting bytes, before the deadline (error of kind
+    /// `TimedOut`). 0: the peer sends no more.
+    pub async fn recv(
+        &mut self,
+        buffer: &mut Buffer,
+        limit: usize,
+        deadline: &mut Deadline,
+    ) -> io::Result<usize> {
+        poll_fn(|cx| match self.poll_recv(cx, buffer, limit) {
+            Poll::Pending => deadline.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            ready => ready,
+        })
+        .await
+    }
+}
+
+impl SendHalf<'_> {
+    /// Sends some of the slices.
+    pub fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            SendHalf::Tcp(half) => Pin::new(half).poll_write_vectored(cx, slices),
+            SendHalf::Unix(half) => Pin::new(half).poll_write_vectored(cx, slices),
+            #[cfg(feature = "sim")]
+            SendHalf::Sim(stream) => stream.poll_write(cx, slices),
+        }
+    }
+
+    /// Sends all the slices before the deadline (error of kind `TimedOut`).
+    pub async fn send(
+        &mut self,
+        slices: &mut [IoSlice<'_>],
+        deadline: &mut Deadline,
+    ) -> io::Result<()> {
+        let mut rest = slices;
+        // Slices without bytes at the front would make a send of nothing look like a closed peer.
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            let sent = poll_fn(|cx| match self.poll_send(cx, rest) {
+                Poll::Pending => deadline.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+                ready => ready,
+            })
+            .await?;
+            if sent == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut rest, sent);
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        poll_fn(|cx| match self {
+            SendHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
+            SendHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
+            #[cfg(feature = "sim")]
+            SendHalf::Sim(stream) => stream.poll_shutdown(),
+        })
+        .await
+    }
+}

@@ -1,0 +1,75 @@
+//! Taking connections from a listening socket.
+
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use evenkeel_net::{Listener, Peer, Stream, clock, limits};
+use tokio::sync::Notify;
+
+use crate::core::Core;
+use crate::http::session::{self, Session};
+use crate::sessions::Place;
+
+/// How long to wait when descriptors or memory ran out: connections that end free some.
+const EXHAUSTED_WAIT: Duration = Duration::from_millis(50);
+
+/// Accepts until told to stop; what then still waits in the socket's queue is served too.
+pub(crate) async fn run(core: Rc<Core>, listener: u32, socket: Listener, stop: Rc<Notify>) {
+    let mut stopped = pin!(stop.notified());
+    loop {
+        let room = async {
+            while core.sessions.open_on(listener) >= allowed(&core, listener) {
+                core.sessions.one_ended().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            () = room => {}
+        }
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => begin(&core, listener, stream, peer),
+            Err(error) if limits::is_exhaustion(&error) => {
+                core.metrics.borrow_mut().refused(listener, "descriptors-exhausted");
+                clock::sleep(EXHAUSTED_WAIT).await;
+            }
+            // The client gave up between its arrival and now.
+            Err(_) => {}
+        }
+    }
+    empty_queue(&core, listener, &socket).await;
+}
+
+/// The share of the listener's limit that falls to this core, rounded up.
+fn allowed(core: &Core, listener: u32) -> usize {
+    let snapshot = core.snapshot();
+    let limit = snapshot.listener(listener).map_or(u32::MAX, |l| l.plan.limits.connections);
+    (limit as usize).div_ceil(core.cores)
+}
+
+fn begin(core: &Rc<Core>, listener: u32, stream: Stream, peer: Peer) {
+    let place = Place::take(core.clone(), listener);
+    let session = Session::new(core.clone(), place, listener, stream, peer);
+    tokio::task::spawn_local(session::run(session));
+}
+
+async fn empty_queue(core: &Rc<Core>, listener: u32, socket: &Listener) {
+    // One turn of the event loop, so that it has heard of all arrivals.
+    tokio::task::yield_now().await;
+    loop {
+        let mut accept = pin!(socket.accept());
+        let polled = accept.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        match polled {
+            Poll::Ready(Ok((stream, peer))) => begin(core, listener, stream, peer),
+            _ => break,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Why an exchange failed: the only place that maps failures to statuses and cause codes.
+
+/// Who is at fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The client.
+    Downstream,
+    /// The member, or the way to it.
+    Upstream,
+    /// We, or the configuration.
+    Internal,
+}
+
+/// A failure: what the client is told, and the word to search for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// The status sent when nothing was sent yet; 0: nothing can be sent, the connection ends.
+    pub status: u16,
+    /// The code in access log, metrics and answer.
+    pub cause: &'static str,
+    /// Who is at fault.
+    pub side: Side,
+}
+
+macro_rules! failures {
+    ($($name:ident = $status:literal $cause:literal $side:ident, $doc:literal;)*) => {
+        impl Failure {
+            $(#[doc = $doc] pub const $name: Failure =
+                Failure { status: $status, cause: $cause, side: Side::$side };)*
+        }
+        /// Every failure beyond those of the parsers, with what it means; a row each in the
+        /// documentation.
+        pub const FAILURES: &[(Failure, &str)] = &[$((Failure::$name, $doc)),*];
+    };
+}
+
+failures! {
+    NO_ROUTE = 404 "no-route" Internal, "No route takes this request.";
+    LOOKALIKE = 400 "lookalike-field" Downstream, "A header name that some servers take for Content-Length or Transfer-Encoding.";
+    METHOD = 405 "method-refused" Downstream, "CONNECT and TRACE are not served.";
+    BODY_TOO_LARGE = 413 "body-too-large" Downstream, "The request body is larger than limits.body.";
+    HEADER_TIMEOUT = 408 "header-timeout" Downstream, "The request head did not arrive within timeouts.header.";
+    BODY_TOO_SLOW = 408 "body-too-slow" Downstream, "The request body came slower than limits.body_rate_min.";
+    REQUEST_TIMEOUT_DOWN = 408 "request-timeout" Downstream, "The request did not arrive whole within timeouts.request.";
+    REQUEST_TIMEOUT_UP = 504 "request-timeout" Upstream, "The exchange did not end within timeouts.request.";
+    CLIENT_GONE = 0 "client-gone" Downstream, "The client closed or reset before its answer was complete.";
+    CLIENT_STALLED = 0 "client-stalled" Downstream, "The client did not read its answer within timeouts.send.";
+    NO_MEMBER = 503 "no-member" Upstream, "The pool has no usable member.";
+    QUEUE_FULL = 503 "queue-full" Upstream, "Every member is at max_requests and the queue is full.";
+    QUEUE_TIMEOUT = 503 "queue-timeout" Upstream, "No member became free within timeouts.queue.";
+    UNRESOLVED = 503 "name-unresolved" Upstream, "The member's name has no address.";
+    CONNECT_REFUSED = 503 "connect-refused" Upstream, "The member refused the connection.";
+    CONNECT_FAILED = 503 "connect-failed" Upstream, "No connection to the member could be made.";
+    CONNECT_TIMEOUT = 504 "connect-timeout" Upstream, "No connection to the member within timeouts.connect.";
+    LOCAL_LIMIT = 503 "local-limit" Internal, "This machine ran out of descriptors, ports or memory.";
+    MEMBER_CLOSED = 502 "member-closed" Upstream, "The member closed before its answer began.";
+    MEMBER_RESET = 502 "member-reset" Upstream, "The member reset the connection before its answer began.";
+    MEMBER_TIMEOUT = 504 "member-timeout" Upstream, "The member did not begin its answer within timeouts.response.";
+    MEMBER_STALLED = 504 "member-stalled" Upstream, "The member paused within its answer for longer than timeouts.response.";
+    MEMBER_CUT = 502 "member-cut" Upstream, "The member closed or reset within its answer.";
+    MEMBER_STATUS = 502 "member-status" Upstream, "The member answered a status that is retried.";
+    BAD_UPGRADE = 502 "bad-upgrade" Upstream, "The member switched to a protocol that was not asked for.";
+    TOO_MANY_INTERIM = 502 "too-many-interim" Upstream, "The member sent more than ten interim answers.";
+}
+
+impl Failure {
+    /// A request that the parser refused.
+    pub fn refused(status: u16, cause: &'static str) -> Failure {
+        Failure { status, cause, side: Side::Downstream }
+    }
+
+    /// Whether the client's connection is in order all the same.
+    pub fn keeps_connection(&self) -> bool {
+        self.side != Side::Downstream
+    }
+
+    /// An answer that the parser refused.
+    pub fn bad_answer(cause: &'static str) -> Failure {
+        Failure { status: 502, cause, side: Side::Upstream }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_words_and_statuses_are_errors() {
+        for (failure, meaning) in FAILURES {
+            assert!(failure.cause.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+            assert!(failure.status == 0 || (400..600).contains(&failure.status));
+            assert!(meaning.ends_with('.'));
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! One core: one thread, one event loop, its own sockets, connections, counters and buffers.
+//! Nothing here is shared; the controller speaks to it through a queue of [`CoreCommand`]s.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_balance::Rng;
+use evenkeel_net::{Listener, clock};
+use evenkeel_observe::access_log::CoreLog;
+use evenkeel_observe::metrics::{self, CoreMetrics};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::accept;
+use crate::connections::Connections;
+use crate::http::scratch::Scratch;
+use crate::sessions::Sessions;
+use crate::snapshot::Snapshot;
+
+/// What the controller tells a core.
+pub enum CoreCommand {
+    /// Serve by another snapshot from now on.
+    Swap(Swap),
+    /// Report what was counted.
+    Report(oneshot::Sender<Report>),
+    /// Stop accepting, finish what is under way; the core ends when nothing is left.
+    Drain,
+}
+
+/// A change of what a core serves.
+pub struct Swap {
+    /// What to serve by.
+    pub snapshot: Arc<Snapshot>,
+    /// Sockets to accept on from now on.
+    pub open: Vec<Opened>,
+    /// Sockets to accept on no more; what waits in their queues is still served.
+    pub close: Vec<u64>,
+    /// The access log; `None`: no lines are written.
+    pub log: Option<CoreLog>,
+    /// Told when the core serves by the snapshot.
+    pub done: oneshot::Sender<()>,
+}
+
+/// A listening socket for a core.
+pub struct Opened {
+    /// The controller's number of the socket.
+    pub id: u64,
+    /// The listener's number.
+    pub listener: u32,
+    /// The socket.
+    pub socket: OwnedFd,
+}
+
+/// What a core counted.
+#[derive(Debug)]
+pub struct Report {
+    /// Its counters.
+    pub metrics: metrics::Snapshot,
+    /// Client connections that are open.
+    pub sessions: usize,
+    /// Idle connections to members.
+    pub idle_connections: usize,
+}
+
+/// The state of one core.
+pub(crate) struct Core {
+    /// How many cores there are; limits of listeners are shared out evenly.
+    pub(crate) cores: usize,
+    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    pub(crate) connections: RefCell<Connections>,
+    pub(crate) metrics: RefCell<CoreMetrics>,
+    pub(crate) log: RefCell<Option<CoreLog>>,
+    pub(crate) rng: RefCell<Rng>,
+    pub(crate) sessions: Sessions,
+    draining: Cell<bool>,
+    connection_next: Cell<u64>,
+    scratch: RefCell<Vec<Box<Scratch>>>,
+    date: RefCell<Date>,
+    accepting: RefCell<HashMap<u64, Rc<Notify>>>,
+}
+
+/// Scratch spaces kept for reuse; each holds some kilobytes.
+const SCRATCH_STOCK: usize = 256;
+/// How often idle connections are looked through and log lines sent on.
+const SWEEP: Duration = Duration::from_millis(200);
+
+/// Runs a core until it has drained. To be run on a `LocalRuntime` of its own thread.
+/// `index` counts the `cores` from 0; `seed` starts the core's random numbers.
+pub async fn run(index: usize, cores: usize, seed: u64, mut commands: mpsc::Receiver<CoreCommand>) {
+    let core = Rc::new(Core::new(index, cores, seed));
+    let sweeper = tokio::task::spawn_local(sweep(core.clone()));
+    while let Some(command) = commands.recv().await {
+        match command {
+            CoreCommand::Swap(swap) => core.swap(swap),
+            // Whoever asked may have given up waiting.
+            CoreCommand::Report(reply) => drop(reply.send(core.report())),
+            CoreCommand::Drain => break,
+        }
+    }
+    core.drain();
+    loop {
+        tokio::select! {
+            () = core.sessions.ended() => break,
+            command = commands.recv() => match command {
+                Some(CoreCommand::Report(reply)) => drop(reply.send(core.report())),
+                Some(CoreCommand::Swap(swap)) => drop(swap.done.send(())),
+                Some(CoreCommand::Drain) => {}
+                // The controller is gone: it has given up on what is left.
+                None => break,
+            },
+        }
+    }
+    sweeper.abort();
+    core.flush_log();
+}
+
+impl Core {
+    /// A core that serves nothing yet.
+    pub(crate) fn new(index: usize, cores: usize, seed: u64) -> Core {
+        Core {
+            cores: cores.max(1),
+            snapshot: RefCell::new(Rc::new(Arc::new(Snapshot::empty()))),
+            connections: RefCell::default(),
+            metrics: RefCell::new(CoreMetrics::new()),
+            log: RefCell::new(None),
+            rng: RefCell::new(Rng::new(seed)),
+            sessions: Sessions::default(),
+            draining: Cell::new(false),
+            connection_next: Cell::new(index as u64),
+            scratch: RefCell::default(),
+            date: RefCell::default(),
+            accepting: RefCell::default(),
+        }
+    }
+
+    /// What to serve by.
+    pub(crate) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+        self.snapshot.borrow().clone()
+    }
+
+    /// Whether the core finishes what is under way and takes nothing new.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// A number for a new connection, unique in the process.
+    pub(crate) fn next_connection(&self) -> u64 {
+        let number = self.connection_next.get();
+        self.connection_next.set(number.wrapping_add(self.cores as u64));
+        number
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.rng.borrow_mut().next()
+    }
+
+    fn swap(self: &Rc<Core>, swap: Swap) {
+        self.flush_log();
+        *self.log.borrow_mut() = swap.log;
+        *self.snapshot.borrow_mut() = Rc::new(swap.snapshot);
+        for id in swap.close {
+            if let Some(stop) = self.accepting.borrow_mut().remove(&id) {
+                stop.notify_one();
+            }
+        }
+        for opened in swap.open {
+            let stop = Rc::new(Notify::new());
+            match Listener::new(opened.socket) {
+                Ok(listener) => {
+                    self.accepting.borrow_mut().insert(opened.id, stop.clone());
+                    let core = self.clone();
+                    tokio::task::spawn_local(accept::run(core, opened.listener, listener, stop));
+                }
+                // Joining a bound socket to the event loop fails only when epoll is out of memory
+                // or watches; the other cores' sockets on the address serve on.
+                Err(_) => self.metrics.borrow_mut().refused(opened.listener, "socket-lost"),
+            }
+        }
+        // Idle sessions of a listener that went should not wait for their time-out.
+        self.sessions.wake_all();
+        // Nobody may wait for the answer any more.
+        drop(swap.done.send(()));
+    }
+
+    fn drain(&self) {
+        self.draining.set(true);
+        for (_, stop) in self.accepting.borrow_mut().drain() {
+            stop.notify_one();
+        }
+        self.connections.borrow_mut().clear();
+        self.sessions.wake_all();
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            metrics: self.metrics.borrow().snapshot(),
+            sessions: self.sessions.open(),
+            idle_connections: self.connections.borrow().len(),
+        }
+    }
+
+    fn flush_log(&self) {
+        if let Some(log) = self.log.borrow_mut().as_mut() {
+            log.flush();
+        }
+    }
+
+    /// A space to work in, used or new.
+    pub(crate) fn take_scratch(&self) -> Box<Scratch> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives a space back.
+    pub(crate) fn keep_scratch(&self, mut scratch: Box<Scratch>) {
+        let mut stock = self.scratch.borrow_mut();
+        if stock.len() < SCRATCH_STOCK {
+            scratch.reset();
+            stock.push(scratch);
+        }
+    }
+
+    /// Appends the `Date` value for now; formatted once a second.
+    pub(crate) fn write_date(&self, out: &mut Vec<u8>) {
+        let second = clock::wall().as_secs();
+        let mut date = self.date.borrow_mut();
+        if date.second != second {
+            date.second = second;
+            let at = std::time::UNIX_EPOCH + Duration::from_secs(second);
+            date.text = httpdate::fmt_http_date(at);
+        }
+        out.extend_from_slice(date.text.as_bytes());
+    }
+}
+
+#[derive(Default)]
+struct Date {
+    second: u64,
+    text: String,
+}
+
+async fn sweep(core: Rc<Core>) {
+    let mut turn = 0_u32;
+    loop {
+        clock::sleep(SWEEP).await;
+        turn = turn.wrapping_add(1);
+        if let Some(log) = core.log.borrow_mut().as_mut() {
+            log.tick(u64::try_from(clock::wall().as_millis()).unwrap_or(0));
+        }
+        if turn.is_multiple_of(5) {
+            let snapshot = core.snapshot();
+            let lives = |key| snapshot.pools.iter().any(|p| p.members.iter().any(|m| m.targets.key() == key));
+            core.connections.borrow_mut().sweep(clock::now(), lives);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! From a pool to a connection: pick, take a kept connection or make one, try again elsewhere.
+//! The same for every protocol.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use evenkeel_balance::{Ask, Bound, Guard, Micros, NoMember, Outcome, Tried};
+use evenkeel_net::{Buffer, Deadline, Stream, clock, connect, limits};
+use evenkeel_observe::metrics::Dial;
+use evenkeel_plan::RetryOn;
+
+use crate::cause::Failure;
+use crate::core::Core;
+use crate::snapshot::{MemberRt, PoolRt};
+
+/// A kept connection that was idle for longer is not trusted with a request that must not be
+/// repeated: the member may be closing it at this moment.
+const UNREPEATABLE_IDLE_MAX: Duration = Duration::from_secs(2);
+/// Addresses of one member tried in one attempt.
+const ADDRESSES_MAX: usize = 4;
+
+/// A connection to a member for one exchange.
+pub(crate) struct Upstream {
+    pub(crate) stream: Stream,
+    /// Received and not yet used.
+    pub(crate) buffer: Buffer,
+    /// Counts the exchange on its member until dropped.
+    pub(crate) guard: Guard,
+    /// The connection served other exchanges before.
+    pub(crate) reused: bool,
+    /// The position of the member in its pool.
+    pub(crate) member: usize,
+    /// Affinity was honoured.
+    pub(crate) bound: bool,
+}
+
+/// What a dial depends on, and what happened to earlier attempts of the exchange.
+pub(crate) struct Dialing<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) pool: &'a Arc<PoolRt>,
+    pub(crate) key: u64,
+    pub(crate) bound: Bound<'a>,
+    /// The request may be sent twice without harm.
+    pub(crate) repeatable: bool,
+    pub(crate) tried: Tried,
+    /// Attempts begun.
+    pub(crate) attempts: u32,
+    /// A kept connection failed: only a fresh one will do.
+    pub(crate) fresh_only: bool,
+}
+
+impl Dialing<'_> {
+    /// Whether one more attempt may be left.
+    pub(crate) fn more(&self) -> bool {
+        self.attempts <= u32::from(self.pool.plan.retry.attempts)
+    }
+
+    /// Whether one more attempt is left and `cause` allows it. Takes from the budget.
+    pub(crate) fn again(&self, cause: RetryOn) -> bool {
+        let retry = &self.pool.plan.retry;
+        self.more() && retry.on.contains(&cause) && self.pool.balance.retry_allowed(Micros(clock::now().0))
+    }
+
+    /// A connection to a member, trying others as the pool's retry allows.
+    pub(crate) async fn dial(&mut self) -> Result<Upstream, Failure> {
+        let mut failed = None;
+        loop {
+            let picked = match self.pick().await {
+                Ok(picked) => picked,
+                // When the last member was tried, its failure says more than "no member".
+                Err(failure) => return Err(failed.unwrap_or(failure)),
+            };
+            self.attempts += 1;
+            let (guard, bound) = picked;
+            let at = guard.index();
+            let Some(member) = self.pool.members.get(at) else { return Err(Failure::NO_MEMBER) };
+            let longest = if self.repeatable { Duration::MAX } else { UNREPEATABLE_IDLE_MAX };
+            if !self.fresh_only
+                && let Some(stream) = self.core.connections.borrow_mut().take(member.targets.key(), clock::now(), longest)
+            {
+                self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::Reused);
+                return Ok(Upstream { stream, buffer: Buffer::new(), guard, reused: true, member: at, bound });
+            }
+            match self.connect(member).await {
+                Ok(stream) => {
+                    guard.connected(Micros(clock::now().0));
+                    self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::New);
+                    return Ok(Upstream { stream, buffer: Buffer::new(), guard, reused: false, member: at, bound });
+                }
+                Err(failure) => {
+                    self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::Failed);
+                    let ours = failure == Failure::LOCAL_LIMIT;
+                    let outcome = if ours { Outcome::Aborted } else { Outcome::ConnectFailed };
+                    guard.report(outcome, Micros(clock::now().0));
+                    self.tried.add(at);
+                    if ours || !self.again(RetryOn::Connect) {
+                        return Err(failure);
+                    }
+                    self.core.metrics.borrow_mut().retried(self.pool.id, failure.cause);
+                    failed = Some(failure);
+                }
+            }
+        }
+    }
+
+    async fn pick(&self) -> Result<(Guard, bool), Failure> {
+        let balance = &self.pool.balance;
+        let ask = |now| Ask { now, key: self.key, bound: self.bound, tried: &self.tried };
+        let mut until = None;
+        loop {
+            let now = clock::now();
+            match balance.pick(&ask(Micros(now.0)), &mut self.core.rng.borrow_mut()) {
+                Ok(pick) => return Ok((pick.guard, pick.bound)),
+                Err(NoMember::AllBusy) => {}
+                Err(_) => return Err(Failure::NO_MEMBER),
+            }
+            let until = *until.get_or_insert(clock::after(now, self.pool.plan.timeouts.queue));
+            let Some(mut ticket) = balance.enqueue() else { return Err(Failure::QUEUE_FULL) };
+            let mut deadline = Deadline::never();
+            deadline.set(until);
+            let called = poll_fn(|cx| match ticket.poll(cx) {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending => deadline.poll(cx).map(|()| false),
+            });
+            if !called.await {
+                return Err(Failure::QUEUE_TIMEOUT);
+            }
+        }
+    }
+
+    async fn connect(&self, member: &MemberRt) -> Result<Stream, Failure> {
+        let time = self.pool.plan.timeouts.connect;
+        let addresses = member.targets.list().len().min(ADDRESSES_MAX);
+        let mut failure = Failure::UNRESOLVED;
+        for _ in 0..addresses {
+            let Some(target) = member.targets.next() else { break };
+            match connect::connect(&target, time).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = connect_failure(&error),
+            }
+        }
+        Err(failure)
+    }
+}
+
+fn connect_failure(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Failure::CONNECT_REFUSED,
+        io::ErrorKind::TimedOut => Failure::CONNECT_TIMEOUT,
+        // No port or descriptor of our own was left: not the member's fault.
+        io::ErrorKind::AddrNotAvailable => Failure::LOCAL_LIMIT,
+        _ if limits::is_exhaustion(error) => Failure::LOCAL_LIMIT,
+        _ => Failure::CONNECT_FAILED,
+    }
+}

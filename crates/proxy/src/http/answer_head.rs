@@ -1,0 +1,157 @@
+//! The head of an answer as the client gets it.
+
+use evenkeel_plan::CookieAffinity;
+use evenkeel_wire::http1::{Framing, Known, ResponseHead, Version, write};
+
+use crate::core::Core;
+use crate::filter::edits::Edits;
+
+/// What the head of an answer depends on besides the member's own.
+pub(crate) struct Answering<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) version: Version,
+    pub(crate) was_head: bool,
+    /// The client wants to go on after this request, and so does the listener.
+    pub(crate) keep_alive: bool,
+    /// The protocol the client asked to switch to.
+    pub(crate) upgrade: Option<&'a [u8]>,
+    /// Statuses that are worth another attempt; empty when there is none left.
+    pub(crate) retried: &'a [evenkeel_plan::RetryOn],
+    pub(crate) edits: &'a Edits,
+    /// The affinity cookie to set, with the value for this member.
+    pub(crate) cookie: Option<(&'a CookieAffinity, &'a [u8])>,
+    pub(crate) https: bool,
+    pub(crate) via: bool,
+    /// The lines that the edits write.
+    pub(crate) extra: &'a [u8],
+}
+
+impl Answering<'_> {
+    /// Whether this status is worth another attempt.
+    pub(crate) fn retries(&self, status: u16) -> bool {
+        self.retried.iter().any(|on| *on == evenkeel_plan::RetryOn::Status(status))
+    }
+
+    /// Whether the body goes out in chunks.
+    pub(crate) fn will_chunk(&self, framing: Framing) -> bool {
+        matches!(framing, Framing::Chunked | Framing::UntilClose) && self.version == Version::H11
+    }
+
+    /// Whether the connection to the client can go on after an answer so framed.
+    pub(crate) fn client_lives(&self, framing: Framing) -> bool {
+        let delimited = matches!(framing, Framing::None | Framing::Length(_)) || self.will_chunk(framing);
+        self.keep_alive && delimited && !self.core.is_draining()
+    }
+
+    /// Whether the member switches to what the client asked for (RFC 9110 section 7.8).
+    pub(crate) fn agrees_to_switch(&self, buf: &[u8], answer: &ResponseHead) -> bool {
+        let (Some(asked), Some(given)) = (self.upgrade, answer.upgrade) else { return false };
+        let given = given.of(buf).trim_ascii();
+        asked.split(|b| *b == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(given))
+    }
+
+    /// Writes an interim head as it came, hop-by-hop fields aside.
+    pub(crate) fn interim(&self, out: &mut Vec<u8>, buf: &[u8], answer: &ResponseHead) {
+        write::status_line(out, answer.status, reason(buf, answer));
+        for field in answer.fields.iter().filter(|f| !f.drop && f.known != Known::ContentLength) {
+            write::field(out, field.name.of(buf), field.value.of(buf));
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes the head that ends HTTP on this connection.
+    pub(crate) fn switched(&self, out: &mut Vec<u8>, buf: &[u8], answer: &ResponseHead) {
+        write::status_line(out, 101, reason(buf, answer));
+        write::field(out, b"Connection", b"Upgrade");
+        write::field(out, b"Upgrade", answer.upgrade.map_or(&[], |span| span.of(buf)));
+        self.fields(out, buf, answer);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes the final head.
+    pub(crate) fn head(
+        &self,
+        out: &mut Vec<u8>,
+        buf: &[u8],
+        answer: &ResponseHead,
+        framing: Framing,
+        client_lives: bool,
+    ) {
+        write::status_line(out, answer.status, reason(buf, answer));
+        self.fields(out, buf, answer);
+        // A length describes what follows, or what would have followed a HEAD. It is written as it
+        // was understood, not as it was spelled.
+        match framing {
+            Framing::Length(length) => write::number_field(out, b"Content-Length", length),
+            Framing::None if answer.status != 204 => {
+                if let Some(length) = answer.content_length() {
+                    write::number_field(out, b"Content-Length", length);
+                }
+            }
+            _ if self.will_chunk(framing) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            _ => {}
+        }
+        match (client_lives, self.version) {
+            (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
+            (true, Version::H10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+            (true, Version::H11) => {}
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn fields(&self, out: &mut Vec<u8>, buf: &[u8], answer: &ResponseHead) {
+        let mut dated = false;
+        for field in &answer.fields {
+            let name = field.name.of(buf);
+            if field.drop || field.known == Known::ContentLength || self.edits.hides(name) {
+                continue;
+            }
+            dated |= field.known == Known::Date;
+            write::field(out, name, field.value.of(buf));
+        }
+        if !dated {
+            out.extend_from_slice(b"Date: ");
+            self.core.write_date(out);
+            out.extend_from_slice(b"\r\n");
+        }
+        if self.via {
+            out.extend_from_slice(match answer.version {
+                Version::H11 => b"Via: 1.1 evenkeel\r\n",
+                Version::H10 => b"Via: 1.0 evenkeel\r\n",
+            });
+        }
+        if let Some((cookie, value)) = self.cookie {
+            set_cookie(out, cookie, value, self.https);
+        }
+        out.extend_from_slice(self.extra);
+    }
+}
+
+/// The member's reason, or the usual one when it gave none.
+fn reason<'a>(buf: &'a [u8], answer: &ResponseHead) -> &'a [u8] {
+    match answer.reason.of(buf) {
+        [] => write::reason_phrase(answer.status).as_bytes(),
+        given => given,
+    }
+}
+
+/// Writes the cookie that binds the client to its member (RFC 6265 section 4.1).
+fn set_cookie(out: &mut Vec<u8>, cookie: &CookieAffinity, value: &[u8], https: bool) {
+    let mut text = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
+    text(&[b"Set-Cookie: ", cookie.name.as_bytes(), b"=", value, b"; Path=", cookie.path.as_bytes()]);
+    if let Some(domain) = &cookie.domain {
+        text(&[b"; Domain=", domain.as_bytes()]);
+    }
+    if let Some(age) = cookie.max_age {
+        text(&[b"; Max-Age=", age.as_secs().to_string().as_bytes()]);
+    }
+    if cookie.http_only {
+        text(&[b"; HttpOnly"]);
+    }
+    text(&[b"; SameSite=", cookie.same_site.as_bytes()]);
+    // Browsers refuse SameSite=None without Secure.
+    if cookie.secure.unwrap_or(https || cookie.same_site.eq_ignore_ascii_case("none")) {
+        text(&[b"; Secure"]);
+    }
+    text(&[b"\r\n"]);
+}

@@ -1,0 +1,226 @@
+//! The direction to the client: the member's answer, head and body, as it comes.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::task::Poll;
+use std::time::Duration;
+
+use evenkeel_balance::Guard;
+use evenkeel_net::stream::{RecvHalf, SendHalf};
+use evenkeel_net::{Buffer, Deadline, clock};
+use evenkeel_wire::http1::{BodyReader, Framing, Limits, Parsed, ResponseHead, Version, write};
+
+use crate::cause::Failure;
+use crate::http::answer_head::Answering;
+use crate::http::progress::{Progress, add, end_chunks};
+
+/// Interim answers (1xx) passed on before the final one.
+const INTERIM_MAX: u32 = 10;
+/// Pieces up to this size are gathered into one send.
+const GATHER: usize = 8 * 1024;
+/// Bytes of an answer that wait to be sent on.
+const AHEAD: usize = 256 * 1024;
+
+/// What the direction to the client works with.
+pub(crate) struct Download<'a> {
+    pub(crate) member: RecvHalf<'a>,
+    pub(crate) client: SendHalf<'a>,
+    /// Received from the member.
+    pub(crate) buffer: &'a mut Buffer,
+    pub(crate) answer: &'a mut ResponseHead,
+    /// The head for the client.
+    pub(crate) out: &'a mut Vec<u8>,
+    pub(crate) member_wait: &'a mut Deadline,
+    pub(crate) client_wait: &'a mut Deadline,
+    pub(crate) limits: Limits,
+    /// How long the member may take to answer, and pause within its answer.
+    pub(crate) response_time: Duration,
+    /// How long the client may take to read.
+    pub(crate) send_time: Duration,
+    pub(crate) answering: Answering<'a>,
+    pub(crate) progress: &'a Progress,
+    pub(crate) guard: &'a mut Guard,
+}
+
+/// How an answer ended well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Done {
+    /// The final status.
+    pub(crate) status: u16,
+    /// The connection to the member may carry another request.
+    pub(crate) member_lives: bool,
+    /// The connection to the client may carry another request.
+    pub(crate) client_lives: bool,
+    /// Both sides agreed to speak another protocol.
+    pub(crate) tunnel: bool,
+}
+
+impl Download<'_> {
+    /// Passes on the answer.
+    pub(crate) async fn run(mut self) -> Result<Done, Failure> {
+        let mut interim = 0;
+        loop {
+            self.receive_head().await?;
+            match self.answer.status {
+                101 => return self.switch().await,
+                100..=199 => {
+                    interim += 1;
+                    if interim > INTERIM_MAX {
+                        return Err(Failure::TOO_MANY_INTERIM);
+                    }
+                    self.pass_interim().await?;
+                }
+                _ => return self.pass_answer().await,
+            }
+        }
+    }
+
+    async fn receive_head(&mut self) -> Result<(), Failure> {
+        self.answer.reset();
+        loop {
+            if !self.buffer.is_empty() {
+                let parsed = self.answer.parse(self.buffer.bytes(), &self.limits);
+                if parsed.map_err(|r| Failure::bad_answer(r.cause))? == Parsed::Complete {
+                    return Ok(());
+                }
+            }
+            let first = self.buffer.is_empty();
+            match self.receive(self.limits.head_bytes.saturating_add(AHEAD)).await {
+                Ok(0) if first => return Err(Failure::MEMBER_CLOSED),
+                Ok(0) => return Err(Failure::MEMBER_CUT),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Failure::MEMBER_TIMEOUT),
+                Err(_) if first => return Err(Failure::MEMBER_RESET),
+                Err(_) => return Err(Failure::MEMBER_CUT),
+            }
+            if first {
+                self.guard.first_byte(evenkeel_balance::Micros(clock::now().0));
+            }
+        }
+    }
+
+    /// Receives from the member. Its time runs only once it has the whole request.
+    async fn receive(&mut self, most: usize) -> io::Result<usize> {
+        let mut armed = false;
+        let received = poll_fn(|cx| match self.member.poll_recv(cx, self.buffer, most) {
+            Poll::Pending if self.progress.sent.get() || self.progress.deaf.get() => {
+                if !armed {
+                    self.member_wait.set_after(clock::now(), self.response_time);
+                    armed = true;
+                }
+                self.member_wait.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+            }
+            other => other,
+        })
+        .await?;
+        self.guard.received(received as u64);
+        Ok(received)
+    }
+
+    /// Interim answers go to clients that know them (RFC 9110 section 15.2).
+    async fn pass_interim(&mut self) -> Result<(), Failure> {
+        if self.answering.version == Version::H11 {
+            self.answering.interim(self.out, self.buffer.bytes(), self.answer);
+            self.flush().await?;
+        }
+        self.buffer.consume(self.answer.len);
+        Ok(())
+    }
+
+    /// The member agrees to speak another protocol, if it is the one that was asked for.
+    async fn switch(&mut self) -> Result<Done, Failure> {
+        if !self.answering.agrees_to_switch(self.buffer.bytes(), self.answer) {
+            return Err(Failure::BAD_UPGRADE);
+        }
+        self.answering.switched(self.out, self.buffer.bytes(), self.answer);
+        self.flush().await?;
+        self.buffer.consume(self.answer.len);
+        Ok(Done { status: 101, member_lives: false, client_lives: false, tunnel: true })
+    }
+
+    async fn pass_answer(&mut self) -> Result<Done, Failure> {
+        let status = self.answer.status;
+        if self.answering.retries(status) && !self.progress.streamed.get() {
+            return Err(Failure { status, ..Failure::MEMBER_STATUS });
+        }
+        let framing = self.answer.framing(self.answering.was_head);
+        let chunked = self.answering.will_chunk(framing);
+        let client_lives = self.answering.client_lives(framing) && self.progress.sent.get();
+        self.answering.head(self.out, self.buffer.bytes(), self.answer, framing, client_lives);
+        let mut member_lives = self.answer.reusable(self.answering.was_head);
+        self.buffer.consume(self.answer.len);
+        let mut reader = BodyReader::new(framing, &self.limits);
+        loop {
+            self.pass_ready(&mut reader, chunked).await?;
+            if reader.is_done() {
+                break;
+            }
+            match self.receive(AHEAD).await {
+                Ok(0) => reader.finish_eof().map_err(|_| Failure::MEMBER_CUT)?,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Failure::MEMBER_STALLED),
+                Err(_) => return Err(Failure::MEMBER_CUT),
+            }
+        }
+        // Bytes beyond the answer are nobody's: the next answer could not be told from them.
+        member_lives &= self.buffer.is_empty() && self.progress.sent.get();
+        Ok(Done { status, member_lives, client_lives, tunnel: false })
+    }
+
+    /// Sends the head, if it still waits, and all of the body that is there.
+    async fn pass_ready(&mut self, reader: &mut BodyReader, chunked: bool) -> Result<(), Failure> {
+        while !reader.is_done() && !self.buffer.is_empty() {
+            let input = self.buffer.bytes();
+            let piece = reader.step(input).map_err(|r| Failure::bad_answer(r.cause))?;
+            let data = &input[piece.skip..piece.skip + piece.data];
+            if chunked && !data.is_empty() {
+                write::chunk_size(self.out, data.len() as u64);
+            }
+            if data.len() <= GATHER {
+                self.out.extend_from_slice(data);
+            } else {
+                self.progress.answered.set(true);
+                let n = self.out.len() + data.len();
+                let mut slices = [IoSlice::new(self.out), IoSlice::new(data)];
+                self.client_wait.set_after(clock::now(), self.send_time);
+                self.client.send(&mut slices, self.client_wait).await.map_err(client_failure)?;
+                add(&self.progress.down, n);
+                self.out.clear();
+            }
+            if chunked && !data.is_empty() {
+                self.out.extend_from_slice(b"\r\n");
+            }
+            let eaten = piece.skip + piece.data;
+            self.buffer.consume(eaten);
+            if eaten == 0 {
+                break;
+            }
+            if self.out.len() > 4 * GATHER {
+                self.flush().await?;
+            }
+        }
+        if chunked && reader.is_done() {
+            end_chunks(self.out, reader.trailers());
+        }
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.progress.answered.set(true);
+        self.client_wait.set_after(clock::now(), self.send_time);
+        self.client.send(&mut [IoSlice::new(self.out)], self.client_wait).await.map_err(client_failure)?;
+        add(&self.progress.down, self.out.len());
+        self.out.clear();
+        Ok(())
+    }
+}
+
+fn client_failure(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Failure::CLIENT_STALLED,
+        _ => Failure::CLIENT_GONE,
+    }
+}

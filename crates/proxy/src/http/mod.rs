@@ -1,0 +1,15 @@
+//! HTTP: sessions, exchanges, and the two directions of each.
+
+mod answer_head;
+pub(crate) mod asked;
+mod download;
+mod exchange;
+pub(crate) mod key;
+mod progress;
+mod record;
+mod request_head;
+mod respond;
+pub(crate) mod scratch;
+pub(crate) mod session;
+mod tunnel;
+mod upload;

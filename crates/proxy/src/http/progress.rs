@@ -1,0 +1,33 @@
+//! What the two directions of an exchange tell each other. They run in one task, by turns.
+
+use std::cell::Cell;
+
+/// The state of an exchange with one member.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// The whole request is on its way to the member.
+    pub(crate) sent: Cell<bool>,
+    /// The member no longer takes the request; its answer may still come.
+    pub(crate) deaf: Cell<bool>,
+    /// Bytes of the body came from beyond the session's buffer: the request cannot be repeated.
+    pub(crate) streamed: Cell<bool>,
+    /// Bytes of the session's buffer that belong to this request.
+    pub(crate) used: Cell<usize>,
+    /// The client got the first byte of an answer.
+    pub(crate) answered: Cell<bool>,
+    /// Bytes of the request's body taken from the client, framing included.
+    pub(crate) body_in: Cell<u64>,
+    /// Bytes written to the client.
+    pub(crate) down: Cell<u64>,
+}
+
+pub(crate) fn add(cell: &Cell<u64>, n: usize) {
+    cell.set(cell.get() + n as u64);
+}
+
+/// Writes the chunk that ends a body, and the trailers.
+pub(crate) fn end_chunks(out: &mut Vec<u8>, trailers: &[u8]) {
+    out.extend_from_slice(b"0\r\n");
+    out.extend_from_slice(trailers);
+    out.extend_from_slice(b"\r\n");
+}

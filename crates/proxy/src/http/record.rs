@@ -1,0 +1,133 @@
+//! What is written down about an exchange when it ends: metrics and the access log.
+
+use std::time::Duration;
+
+use evenkeel_net::{Micros, Peer, clock};
+use evenkeel_observe::access_log::{Affinity, Record};
+use evenkeel_observe::metrics::{self, Names, SeriesKey};
+use evenkeel_wire::http1::{Known, Version, find};
+
+use crate::http::progress::Progress;
+use crate::http::scratch::Scratch;
+use crate::http::session::Session;
+use crate::snapshot::{PoolRt, RouteRt, Snapshot};
+
+/// What is counted while an exchange goes on.
+pub(crate) struct Tally {
+    pub(crate) began: Micros,
+    pub(crate) status: u16,
+    pub(crate) cause: Option<&'static str>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    /// Bytes of the session's buffer that belong to this request; `usize::MAX`: all of it, and
+    /// more came after it.
+    pub(crate) used: usize,
+    /// The client got the first byte of an answer.
+    pub(crate) answered: bool,
+    /// Nothing of the request's body is still to come.
+    pub(crate) body_settled: bool,
+    pub(crate) attempts: u32,
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) affinity: Affinity,
+    /// Position of the member in its pool.
+    pub(crate) member: Option<usize>,
+}
+
+impl Tally {
+    /// An exchange begins.
+    pub(crate) fn begin(session: &mut Session, now: Micros) -> Tally {
+        session.served = session.served.saturating_add(1);
+        Tally {
+            began: now,
+            status: 0,
+            cause: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            used: 0,
+            answered: false,
+            body_settled: false,
+            attempts: 0,
+            first_byte: None,
+            affinity: Affinity::None,
+            member: None,
+        }
+    }
+
+    /// Takes over what an attempt counted.
+    pub(crate) fn take(&mut self, progress: &Progress, head_len: usize) {
+        self.answered |= progress.answered.get();
+        self.body_settled = progress.sent.get();
+        self.bytes_in = head_len as u64 + progress.body_in.get();
+        self.bytes_out += progress.down.get();
+        if progress.streamed.get() {
+            self.used = usize::MAX;
+        } else if progress.sent.get() {
+            self.used = progress.used.get();
+        }
+    }
+}
+
+/// An exchange ended.
+pub(crate) fn exchange(
+    session: &Session,
+    scratch: &Scratch,
+    snapshot: &Snapshot,
+    route: Option<&RouteRt>,
+    pool: Option<&PoolRt>,
+    tally: &Tally,
+) {
+    let core = &session.core;
+    let duration = clock::now().since(tally.began);
+    let member = pool.zip(tally.member).and_then(|(pool, at)| pool.members.get(at));
+    let key = SeriesKey {
+        listener: session.listener,
+        route: route.map_or(Names::NONE, |route| route.id),
+        pool: pool.map_or(Names::NONE, |pool| pool.id),
+        member: member.map_or(Names::NONE, |member| member.id),
+        code: tally.status,
+    };
+    let measured = metrics::Exchange { duration, bytes_in: tally.bytes_in, bytes_out: tally.bytes_out };
+    {
+        let mut counters = core.metrics.borrow_mut();
+        counters.exchange(key, &measured);
+        if let Some(cause) = tally.cause {
+            counters.refused(session.listener, cause);
+        }
+    }
+    let mut log = core.log.borrow_mut();
+    let Some(log) = log.as_mut() else { return };
+    let (buf, head) = (session.buffer.bytes(), &scratch.head);
+    let text = |known| find(&head.fields, known).map_or(&[][..], |field| field.value.of(buf));
+    let wall = u64::try_from(clock::wall().saturating_sub(duration).as_millis()).unwrap_or(0);
+    log.write(&Record {
+        unix_millis: wall,
+        listener: snapshot.listener(session.listener).map_or("", |l| &l.plan.name),
+        route: route.map_or("", |route| &route.name),
+        pool: pool.map_or("", |pool| &pool.plan.name),
+        member: pool.zip(tally.member).map_or("", |(pool, at)| &pool.plan.members[at].tag),
+        client: scratch.asked.client.or(Some(session.peer.ip())),
+        peer: match session.peer {
+            Peer::Tcp(address) => Some(address),
+            Peer::Unix => None,
+        },
+        connection: session.number,
+        method: head.method_span.of(buf),
+        target: head.target.of(buf),
+        host: head.host.map_or(&[], |span| span.of(buf)),
+        protocol: match head.version {
+            Version::H11 => "HTTP/1.1",
+            Version::H10 => "HTTP/1.0",
+        },
+        status: tally.status,
+        bytes_in: tally.bytes_in,
+        bytes_out: tally.bytes_out,
+        duration,
+        first_byte: tally.first_byte,
+        attempts: tally.attempts,
+        cause: tally.cause,
+        affinity: tally.affinity,
+        request_id: &scratch.asked.id,
+        user_agent: text(Known::UserAgent),
+        referer: text(Known::Referer),
+    });
+}

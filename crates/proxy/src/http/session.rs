@@ -1,0 +1,204 @@
+//! One client connection that speaks HTTP/1: request after request until either side closes.
+//!
+//! An idle session is a small future and nothing else: no buffer, no head, no timers but one. When
+//! bytes come, the larger part of the machine is put on the heap and stays there while requests
+//! follow each other.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use evenkeel_net::{Buffer, Deadline, Peer, Stream, clock};
+use evenkeel_wire::http1::Parsed;
+
+use crate::cause::Failure;
+use crate::core::Core;
+use crate::dial::Upstream;
+use crate::http::exchange;
+use crate::http::scratch::Scratch;
+use crate::http::{respond, tunnel};
+use crate::sessions::Place;
+
+/// How long a session stays on its feet after an answer before it counts as idle.
+const QUIET: Duration = Duration::from_millis(100);
+/// How long, and for how many bytes, a closing session reads on, so that a client still sending
+/// can read its answer (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1 << 20;
+/// Bytes of pipelined requests that are taken in ahead of their turn.
+const AHEAD: usize = 16 * 1024;
+
+/// One client connection.
+pub(crate) struct Session {
+    pub(crate) core: Rc<Core>,
+    place: Place,
+    /// The listener's number.
+    pub(crate) listener: u32,
+    pub(crate) peer: Peer,
+    pub(crate) stream: Stream,
+    /// Received and not yet served.
+    pub(crate) buffer: Buffer,
+    wait: Deadline,
+    /// Requests served so far.
+    pub(crate) served: u32,
+    /// The number of the connection, for the log.
+    pub(crate) number: u64,
+}
+
+/// What follows an exchange.
+pub(crate) enum Next {
+    /// The next request.
+    KeepAlive,
+    /// Nothing for now.
+    Idle,
+    /// The end, at once.
+    Close,
+    /// The end, once the client had a chance to read its answer.
+    Linger,
+    /// Bytes both ways.
+    Tunnel(Box<Upstream>),
+}
+
+enum Woken {
+    Bytes,
+    Quiet,
+    End,
+}
+
+impl Session {
+    /// A new connection.
+    pub(crate) fn new(core: Rc<Core>, place: Place, listener: u32, stream: Stream, peer: Peer) -> Session {
+        let (buffer, wait) = (Buffer::new(), Deadline::never());
+        let number = core.next_connection();
+        Session { core, place, listener, peer, stream, buffer, wait, served: 0, number }
+    }
+
+    /// Waits for the first bytes of a request.
+    async fn wait(&mut self, time: Duration) -> Woken {
+        if !self.buffer.is_empty() {
+            return Woken::Bytes;
+        }
+        self.wait.set_after(clock::now(), time);
+        let (mut recv, _) = self.stream.split();
+        poll_fn(|cx| {
+            if let Poll::Ready(received) = recv.poll_recv(cx, &mut self.buffer, AHEAD) {
+                return Poll::Ready(match received {
+                    Ok(0) | Err(_) => Woken::End,
+                    Ok(_) => Woken::Bytes,
+                });
+            }
+            // Between requests is the moment to go when the core drains or the listener is gone.
+            if self.core.is_draining() || self.core.snapshot().listener(self.listener).is_none() {
+                return Poll::Ready(Woken::End);
+            }
+            self.core.sessions.waits(self.place.slot(), cx.waker());
+            self.wait.poll(cx).map(|()| Woken::Quiet)
+        })
+        .await
+    }
+
+    /// Uses up the request that was served: `used` bytes of the buffer, or, if its body went beyond
+    /// the buffer, all of it; then what was received after the body comes next.
+    pub(crate) fn advance(&mut self, scratch: &mut Scratch, used: usize) {
+        if used == usize::MAX {
+            self.buffer = std::mem::take(&mut scratch.body);
+        } else {
+            self.buffer.consume(used);
+        }
+    }
+
+    /// How long the client may take to read.
+    pub(crate) fn send_time(&self) -> Duration {
+        let snapshot = self.core.snapshot();
+        snapshot.listener(self.listener).map_or(LINGER, |l| l.plan.timeouts.send)
+    }
+
+    /// The listener's idle time; zero when the listener is gone.
+    fn idle_time(&self) -> Duration {
+        let snapshot = self.core.snapshot();
+        snapshot.listener(self.listener).map_or(Duration::from_millis(1), |l| l.plan.timeouts.idle)
+    }
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn run(mut session: Session) {
+    loop {
+        let idle_time = session.idle_time();
+        match session.wait(idle_time).await {
+            Woken::Bytes => {}
+            Woken::Quiet | Woken::End => return,
+        }
+        match Box::pin(busy(&mut session)).await {
+            Next::KeepAlive | Next::Idle => {}
+            Next::Close => return,
+            Next::Linger => return linger(&mut session).await,
+            Next::Tunnel(upstream) => return Box::pin(tunnel::relay(session, upstream)).await,
+        }
+    }
+}
+
+/// Serves requests as long as they follow each other.
+async fn busy(session: &mut Session) -> Next {
+    let mut scratch = session.core.take_scratch();
+    let next = loop {
+        let next = match receive_head(session, &mut scratch).await {
+            Ok(()) => exchange::exchange(session, &mut scratch).await,
+            Err(None) => Next::Close,
+            Err(Some(failure)) => respond::refuse(session, &mut scratch, failure).await,
+        };
+        let Next::KeepAlive = next else { break next };
+        match session.wait(QUIET).await {
+            Woken::Bytes => {}
+            Woken::Quiet => break Next::Idle,
+            Woken::End => break Next::Close,
+        }
+    };
+    session.core.keep_scratch(scratch);
+    next
+}
+
+/// Receives until the request's head is whole. `None`: the client went before it was.
+async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<(), Option<Failure>> {
+    let snapshot = session.core.snapshot();
+    let listener = snapshot.listener(session.listener).ok_or(None)?;
+    let refused = |r: evenkeel_wire::http1::Refusal| Some(Failure::refused(r.status, r.cause));
+    scratch.head.reset();
+    if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)? == Parsed::Complete {
+        return Ok(());
+    }
+    let most = listener.limits.head_bytes.saturating_add(AHEAD);
+    scratch.client_read_wait.set_after(clock::now(), listener.plan.timeouts.header);
+    loop {
+        match session.stream.recv(&mut session.buffer, most, &mut scratch.client_read_wait).await {
+            Ok(0) => return Err(None),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(Some(Failure::HEADER_TIMEOUT));
+            }
+            Err(_) => return Err(None),
+        }
+        if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)? == Parsed::Complete {
+            return Ok(());
+        }
+    }
+}
+
+/// Says that nothing more will be sent and reads on for a while: a close with unread bytes would
+/// become a reset, which can take the answer away from the client.
+async fn linger(session: &mut Session) {
+    session.buffer.clear();
+    session.wait.set_after(clock::now(), LINGER);
+    if session.stream.split().1.finish().await.is_err() {
+        return;
+    }
+    let mut read = 0;
+    while read < LINGER_BYTES {
+        match session.stream.recv(&mut session.buffer, AHEAD, &mut session.wait).await {
+            Ok(0) | Err(_) => return,
+            Ok(n) => read += n,
+        }
+        session.buffer.clear();
+    }
+}

@@ -1,0 +1,110 @@
+//! The client connections of a core: how many are open, and how to wake those that wait.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::task::Waker;
+
+use tokio::sync::Notify;
+
+use crate::core::Core;
+
+/// The client connections of a core.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    slots: RefCell<Vec<Slot>>,
+    free: RefCell<Vec<usize>>,
+    open: Cell<usize>,
+    by_listener: RefCell<HashMap<u32, usize>>,
+    /// Told when a session ends.
+    ended: Notify,
+}
+
+#[derive(Default)]
+struct Slot {
+    waker: Option<Waker>,
+}
+
+impl Sessions {
+    /// Sessions that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.get()
+    }
+
+    /// Sessions of a listener that are open.
+    pub(crate) fn open_on(&self, listener: u32) -> usize {
+        self.by_listener.borrow().get(&listener).copied().unwrap_or(0)
+    }
+
+    /// Remembers how to wake a session that begins to wait. Costs a comparison when it is known.
+    pub(crate) fn waits(&self, slot: usize, waker: &Waker) {
+        let mut slots = self.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(slot) else { return };
+        if !slot.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            slot.waker = Some(waker.clone());
+        }
+    }
+
+    /// Wakes every session, so that it looks at the state of the core again.
+    pub(crate) fn wake_all(&self) {
+        let wakers: Vec<Waker> = self.slots.borrow().iter().filter_map(|s| s.waker.clone()).collect();
+        wakers.iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// Waits until a session has ended; at once when none is open.
+    pub(crate) async fn one_ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// Waits until no session is open.
+    pub(crate) async fn ended(&self) {
+        while self.open.get() > 0 {
+            self.ended.notified().await;
+        }
+    }
+}
+
+/// A place among the sessions, given back when dropped.
+pub(crate) struct Place {
+    core: Rc<Core>,
+    listener: u32,
+    slot: usize,
+}
+
+impl Place {
+    /// Counts a new session.
+    pub(crate) fn take(core: Rc<Core>, listener: u32) -> Place {
+        let sessions = &core.sessions;
+        let slot = sessions.free.borrow_mut().pop().unwrap_or_else(|| {
+            let mut slots = sessions.slots.borrow_mut();
+            slots.push(Slot::default());
+            slots.len() - 1
+        });
+        sessions.open.set(sessions.open.get() + 1);
+        *sessions.by_listener.borrow_mut().entry(listener).or_default() += 1;
+        core.metrics.borrow_mut().connection_opened(listener);
+        Place { core, listener, slot }
+    }
+
+    /// Its number.
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let sessions = &self.core.sessions;
+        if let Some(slot) = sessions.slots.borrow_mut().get_mut(self.slot) {
+            slot.waker = None;
+        }
+        sessions.free.borrow_mut().push(self.slot);
+        sessions.open.set(sessions.open.get().saturating_sub(1));
+        if let Some(open) = sessions.by_listener.borrow_mut().get_mut(&self.listener) {
+            *open = open.saturating_sub(1);
+        }
+        self.core.metrics.borrow_mut().connection_closed(self.listener);
+        sessions.ended.notify_waiters();
+        sessions.ended.notify_one();
+    }
+}

@@ -1,0 +1,243 @@
+//! A plan made ready to serve: routes indexed, templates and edits compiled, pools joined to the
+//! members that survive. Immutable and shared by all cores; a change makes a new one.
+
+use std::sync::Arc;
+
+use evenkeel_balance as balance;
+use evenkeel_net::Micros;
+use evenkeel_observe::metrics::Names;
+use evenkeel_plan as plan;
+use evenkeel_wire::http1;
+
+use crate::filter::edits::Edits;
+use crate::filter::template::Template;
+use crate::route::{BadPattern, Router, Wanted};
+use crate::targets::Targets;
+
+/// A plan made ready to serve.
+pub struct Snapshot {
+    /// Counts plans that were applied, from 1.
+    pub generation: u64,
+    /// The plan it was made of.
+    pub plan: Arc<plan::Plan>,
+    /// In plan order.
+    pub listeners: Vec<ListenerRt>,
+    /// In plan order, then one per listener with a pool of its own.
+    pub routes: Vec<RouteRt>,
+    /// In plan order.
+    pub pools: Vec<Arc<PoolRt>>,
+}
+
+/// A listener ready to serve.
+pub struct ListenerRt {
+    /// Its name's number in metrics; the same over reloads.
+    pub id: u32,
+    /// Its settings.
+    pub plan: plan::Listener,
+    /// Bounds for request heads.
+    pub limits: http1::Limits,
+    router: Router,
+    /// The route to its own pool, for what no other route takes.
+    fallback: Option<u32>,
+}
+
+/// A route ready to serve.
+pub struct RouteRt {
+    /// Its name.
+    pub name: plan::Name,
+    /// Its name's number in metrics.
+    pub id: u32,
+    /// What happens.
+    pub action: ActionRt,
+    /// The change of the path.
+    pub rewrite: Option<plan::Rewrite>,
+    /// Changes to the request's headers.
+    pub request_edits: Edits,
+    /// Changes to the answer's headers.
+    pub response_edits: Edits,
+}
+
+/// What a route does.
+pub enum ActionRt {
+    /// A member of the pool serves it.
+    Pool(Arc<PoolRt>),
+    /// The client is sent elsewhere.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// Where to.
+        to: Template,
+    },
+    /// A fixed answer.
+    Respond(plan::Respond),
+}
+
+/// A pool ready to serve. A pool that a change leaves alone is carried over as it is.
+pub struct PoolRt {
+    /// Its name's number in metrics.
+    pub id: u32,
+    /// Who gets the next request.
+    pub balance: Arc<balance::Pool>,
+    /// Its settings.
+    pub plan: plan::Pool,
+    /// By the position of the member in the plan.
+    pub members: Vec<MemberRt>,
+    /// Bounds for answer heads.
+    pub limits: http1::Limits,
+}
+
+/// A member ready to serve.
+pub struct MemberRt {
+    /// Its tag's number in metrics.
+    pub id: u32,
+    /// Its address as text.
+    pub label: Box<str>,
+    /// Where it is reached.
+    pub targets: Arc<Targets>,
+}
+
+impl Snapshot {
+    /// The snapshot that serves nothing.
+    pub fn empty() -> Snapshot {
+        Snapshot {
+            generation: 0,
+            plan: Arc::default(),
+            listeners: Vec::new(),
+            routes: Vec::new(),
+            pools: Vec::new(),
+        }
+    }
+
+    /// Makes a checked plan ready. Pools, members and their counters survive from `old` by name
+    /// and identity.
+    ///
+    /// # Errors
+    /// A path pattern of a route that does not compile.
+    pub fn build(
+        plan: Arc<plan::Plan>,
+        old: &Snapshot,
+        names: &mut Names,
+        now: Micros,
+    ) -> Result<Snapshot, BadPattern> {
+        let pools: Vec<Arc<PoolRt>> =
+            plan.pools.iter().map(|pool| PoolRt::build(pool, old.pool(&pool.name), names, now)).collect();
+        let find = |name: &plan::Name| pools.iter().find(|pool| pool.plan.name == *name).cloned();
+        let mut routes = Vec::new();
+        for route in &plan.routes {
+            let action = match &route.action {
+                // The plan was checked: the pool exists. Were it not so, the route answers 503.
+                plan::Action::Pool(name) => match find(name) {
+                    Some(pool) => ActionRt::Pool(pool),
+                    None => continue,
+                },
+                plan::Action::Redirect(redirect) => ActionRt::Redirect {
+                    status: redirect.status,
+                    to: Template::compile(&redirect.to),
+                },
+                plan::Action::Respond(respond) => ActionRt::Respond(respond.clone()),
+            };
+            routes.push(RouteRt {
+                name: route.name.clone(),
+                id: names.intern(&route.name),
+                action,
+                rewrite: route.rewrite.clone(),
+                request_edits: Edits::compile(&route.request_headers),
+                response_edits: Edits::compile(&route.response_headers),
+            });
+        }
+        let mut listeners = Vec::new();
+        for listener in &plan.listeners {
+            let fallback = listener.pool.as_ref().and_then(&find).map(|pool| {
+                routes.push(RouteRt::to_pool(listener, pool, names));
+                index(routes.len() - 1)
+            });
+            let router = Router::build(&plan.routes, &listener.name)?;
+            let id = names.intern(&listener.name);
+            let limits = request_limits(&listener.limits);
+            listeners.push(ListenerRt { id, plan: listener.clone(), limits, router, fallback });
+        }
+        Ok(Snapshot { generation: old.generation + 1, plan, listeners, routes, pools })
+    }
+
+    /// The pool of that name.
+    pub fn pool(&self, name: &str) -> Option<&Arc<PoolRt>> {
+        self.pools.iter().find(|pool| pool.plan.name == *name)
+    }
+
+    /// The listener of that number.
+    pub fn listener(&self, id: u32) -> Option<&ListenerRt> {
+        self.listeners.iter().find(|listener| listener.id == id)
+    }
+
+    /// The route that takes a request on the listener.
+    pub fn find_route(&self, listener: &ListenerRt, wanted: Wanted<'_>) -> Option<&RouteRt> {
+        let number = listener.router.find(wanted).or(listener.fallback)?;
+        self.routes.get(number as usize)
+    }
+}
+
+impl RouteRt {
+    /// The route of a listener with a pool of its own; named after the listener.
+    fn to_pool(listener: &plan::Listener, pool: Arc<PoolRt>, names: &mut Names) -> RouteRt {
+        RouteRt {
+            name: listener.name.clone(),
+            id: names.intern(&listener.name),
+            action: ActionRt::Pool(pool),
+            rewrite: None,
+            request_edits: Edits::default(),
+            response_edits: Edits::default(),
+        }
+    }
+}
+
+impl PoolRt {
+    fn build(plan: &plan::Pool, old: Option<&Arc<PoolRt>>, names: &mut Names, now: Micros) -> Arc<PoolRt> {
+        if let Some(same) = old.filter(|old| old.plan == *plan) {
+            return same.clone();
+        }
+        let survivor = |member: &plan::Member| {
+            let old = old?;
+            let same = |m: &plan::Member| m.address == member.address && m.tag == member.tag;
+            old.members.get(old.plan.members.iter().position(same)?)
+        };
+        let member_rt = |member: &plan::Member, names: &mut Names| MemberRt {
+            id: names.intern(&member.tag),
+            label: member.address.to_string().into(),
+            targets: match survivor(member) {
+                Some(old) => old.targets.clone(),
+                None => Targets::new(&member.address),
+            },
+        };
+        let members = plan.members.iter().map(|member| member_rt(member, names)).collect();
+        let now = balance::Micros(now.0);
+        let balance = balance::Pool::new(plan, old.map(|old| &*old.balance), now);
+        Arc::new(PoolRt {
+            id: names.intern(&plan.name),
+            balance: Arc::new(balance),
+            plan: plan.clone(),
+            members,
+            limits: http1::Limits {
+                head_bytes: bytes(plan.limits.header_bytes),
+                target_bytes: 0,
+                fields: plan.limits.headers as usize,
+            },
+        })
+    }
+}
+
+fn request_limits(limits: &plan::ListenerLimits) -> http1::Limits {
+    http1::Limits {
+        head_bytes: bytes(limits.header_bytes),
+        target_bytes: bytes(limits.uri_bytes),
+        fields: limits.headers as usize,
+    }
+}
+
+fn bytes(bytes: plan::Bytes) -> usize {
+    usize::try_from(bytes.0).unwrap_or(usize::MAX)
+}
+
+/// Positions of routes; a plan has far fewer than four billion.
+fn index(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,171 @@
+use super::{MESSAGE_HEADER, Span};
+
+const SERVER_NAME: u16 = 0;
+const ALPN: u16 = 16;
+const SUPPORTED_VERSIONS: u16 = 43;
+/// The longest host name (RFC 1035 section 2.3.4).
+const NAME_BYTES: usize = 255;
+
+/// What is of interest in a message, as places in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    pub(super) server_name: Option<Span>,
+    /// The list of protocols, without its length.
+    pub(super) alpn: Span,
+    pub(super) version: u16,
+}
+
+/// Reads the message (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2), its header included.
+pub(super) fn parse(message: &[u8]) -> Option<Found> {
+    let mut all = Reader { bytes: message, at: MESSAGE_HEADER, end: message.len() };
+    let mut found = Found { version: all.number(2)?, ..Found::default() };
+    all.skip(32)?;
+    let session = all.vector(1)?;
+    let ciphers = all.vector(2)?;
+    let compressions = all.vector(1)?;
+    if session.left() > 32
+        || ciphers.left() < 2
+        || ciphers.left() % 2 != 0
+        || compressions.left() == 0
+    {
+        return None;
+    }
+    if all.left() == 0 {
+        // TLS 1.2 and before may come without extensions.
+        return Some(found);
+    }
+    let mut extensions = all.vector(2)?;
+    if all.left() != 0 {
+        return None;
+    }
+    let mut seen = [false; 3];
+    while extensions.left() != 0 {
+        let kind = extensions.number(2)?;
+        let mut body = extensions.vector(2)?;
+        let seen = match kind {
+            SERVER_NAME => &mut seen[0],
+            ALPN => &mut seen[1],
+            SUPPORTED_VERSIONS => &mut seen[2],
+            _ => continue,
+        };
+        if std::mem::replace(seen, true) {
+            return None;
+        }
+        match kind {
+            SERVER_NAME => found.server_name = server_name(&mut body)?,
+            ALPN => found.alpn = alpn(&mut body)?,
+            _ => found.version = versions(&mut body)?.max(found.version),
+        }
+        if body.left() != 0 {
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// The protocols of a checked list.
+pub(super) fn protocols(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let (&len, tail) = rest.split_first()?;
+        let (name, tail) = tail.split_at_checked(len.into())?;
+        rest = tail;
+        Some(name)
+    })
+}
+
+/// At most one name of each type (RFC 6066 section 3).
+fn server_name(body: &mut Reader<'_>) -> Option<Option<Span>> {
+    let mut list = body.vector(2)?;
+    let mut found = None;
+    if list.left() == 0 {
+        return None;
+    }
+    while list.left() != 0 {
+        let kind = list.number(1)?;
+        let name = list.vector(2)?;
+        if kind == 0 {
+            let span = name.span();
+            if found.is_some() || !is_host_name(span.of(name.bytes)) {
+                return None;
+            }
+            found = Some(span);
+        }
+    }
+    Some(found)
+}
+
+/// Letters, digits, `-`, `.`, `_`, not empty, no empty labels.
+fn is_host_name(name: &[u8]) -> bool {
+    (1..=NAME_BYTES).contains(&name.len())
+        && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        && name[0] != b'.'
+        && !name.windows(2).any(|two| two == b"..")
+}
+
+fn alpn(body: &mut Reader<'_>) -> Option<Span> {
+    let list = body.vector(2)?;
+    let span = list.span();
+    let mut rest = list;
+    if rest.left() == 0 {
+        return None;
+    }
+    while rest.left() != 0 {
+        if rest.vector(1)?.left() == 0 {
+            return None;
+        }
+    }
+    Some(span)
+}
+
+/// The highest version; the reserved ones clients mix in (GREASE, RFC 8701) are left out.
+fn versions(body: &mut Reader<'_>) -> Option<u16> {
+    let mut list = body.vector(1)?;
+    if list.left() == 0 {
+        return None;
+    }
+    let mut highest = 0;
+    while list.left() != 0 {
+        let version = list.number(2)?;
+        if version >> 8 == 3 {
+            highest = highest.max(version);
+        }
+    }
+    Some(highest)
+}
+
+/// A part of the message, read from its start.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn left(&self) -> usize {
+        self.end - self.at
+    }
+
+    fn span(&self) -> Span {
+        Span::new(self.at, self.end)
+    }
+
+    fn skip(&mut self, bytes: usize) -> Option<()> {
+        (bytes <= self.left()).then(|| self.at += bytes)
+    }
+
+    /// A number of one or two bytes.
+    fn number(&mut self, bytes: usize) -> Option<u16> {
+        let start = self.at;
+        self.skip(bytes)?;
+        Some(self.bytes[start..self.at].iter().fold(0, |value, &byte| value << 8 | u16::from(byte)))
+    }
+
+    /// A part that comes with its length before it, in one or two bytes.
+    fn vector(&mut self, length_bytes: usize) -> Option<Reader<'a>> {
+        let len = self.number(length_bytes)?;
+        let start = self.at;
+        self.skip(len.into())?;
+        Some(Reader { bytes: self.bytes, at: start, end: self.at })
+    }
+}
