@@ -157,10 +157,15 @@ impl Core {
         self.rng.borrow_mut().next()
     }
 
+    /// Serves by a snapshot from now on.
+    pub(crate) fn serve_by(&self, snapshot: Arc<Snapshot>) {
+        *self.snapshot.borrow_mut() = Rc::new(snapshot);
+    }
+
     fn swap(self: &Rc<Core>, swap: Swap) {
         self.flush_log();
         *self.log.borrow_mut() = swap.log;
-        *self.snapshot.borrow_mut() = Rc::new(swap.snapshot);
+        self.serve_by(swap.snapshot);
         for id in swap.close {
             if let Some(stop) = self.accepting.borrow_mut().remove(&id) {
                 stop.notify_one();
@@ -185,7 +190,7 @@ impl Core {
         drop(swap.done.send(()));
     }
 
-    fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.draining.set(true);
         for (_, stop) in self.accepting.borrow_mut().drain() {
             stop.notify_one();
@@ -194,7 +199,7 @@ impl Core {
         self.sessions.wake_all();
     }
 
-    fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         Report {
             metrics: self.metrics.borrow().snapshot(),
             sessions: self.sessions.open(),

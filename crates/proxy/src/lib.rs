@@ -16,6 +16,8 @@ pub mod filter;
 mod http;
 pub mod route;
 mod sessions;
+#[cfg(feature = "sim")]
+pub mod simulated;
 pub mod snapshot;
 pub mod targets;
 
