@@ -12,7 +12,7 @@ const RETURN_RAMP: Duration = Duration::from_secs(2);
 /// A growing share begins at a tenth.
 const RAMP_FLOOR_PERCENT: u64 = 10;
 /// Without a byte for this long while requests are under way, a member is suspect,
-const STALL_MIN: Duration = Duration::from_millis(100);
+const STALL_MIN: Duration = Duration::from_millis(50);
 /// or for this many times its usual time to answer.
 const STALL_FACTOR: u64 = 8;
 /// Requests under way before a silence means anything.
