@@ -23,7 +23,8 @@ impl Controller {
     pub(crate) async fn apply(&mut self, plan: Plan) -> Result<String, Refused> {
         let problems = check::check(&plan);
         if !problems.is_empty() {
-            let lines: Vec<String> = problems.iter().map(|p| format!("error: {}", p.message)).collect();
+            let lines: Vec<String> =
+                problems.iter().map(|p| format!("error: {}", p.message)).collect();
             return Err(Refused::Configuration(lines.join("\n")));
         }
         let diff = Diff::between(&self.plan, &plan);
@@ -32,11 +33,16 @@ impl Controller {
         // Everything that can fail.
         let old = self.shared.snapshot();
         let snapshot = Snapshot::build(plan.clone(), &old, &mut self.shared.names(), clock::now())
-            .map_err(|bad| Refused::Configuration(format!("error: route \"{}\": {}", bad.route, bad.reason)))?;
+            .map_err(|bad| {
+                Refused::Configuration(format!("error: route \"{}\": {}", bad.route, bad.reason))
+            })?;
         let snapshot = Arc::new(snapshot);
-        let log_changes = plan.log != self.plan.log || (self.log.is_none() && plan.log.access.is_some());
+        let log_changes =
+            plan.log != self.plan.log || (self.log.is_none() && plan.log.access.is_some());
         let log = match &plan.log.access {
-            Some(access) if log_changes => Some(LogFile::open(access, &self.shared).map_err(Refused::Runtime)?),
+            Some(access) if log_changes => {
+                Some(LogFile::open(access, &self.shared).map_err(Refused::Runtime)?)
+            }
             _ => None,
         };
         self.resolving.prepare(&snapshot).await;
@@ -45,12 +51,14 @@ impl Controller {
         })?;
         let admin_changes = plan.admin != self.plan.admin;
         let admin = match &plan.admin {
-            Some(admin) if admin_changes => {
-                Some(self.sockets.bind_admin(admin).map_err(|taken| Refused::Runtime(taken.tell()))?)
-            }
+            Some(admin) if admin_changes => Some(
+                self.sockets.bind_admin(admin).map_err(|taken| Refused::Runtime(taken.tell()))?,
+            ),
             _ => None,
         };
-        let id_of = |name: &str| snapshot.listeners.iter().find(|l| *l.plan.name == *name).map_or(0, |l| l.id);
+        let id_of = |name: &str| {
+            snapshot.listeners.iter().find(|l| *l.plan.name == *name).map_or(0, |l| l.id)
+        };
         let (open, close) = self
             .sockets
             .take(bindings, &plan.listeners, cores, id_of)
@@ -74,7 +82,8 @@ impl Controller {
             finished.stop();
         }
         let summary = summary(&diff);
-        self.shared.tell(Event::Reloaded { generation: snapshot.generation, summary: summary.clone() });
+        self.shared
+            .tell(Event::Reloaded { generation: snapshot.generation, summary: summary.clone() });
         Ok(summary)
     }
 

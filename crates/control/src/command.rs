@@ -29,7 +29,7 @@ pub enum Command {
 }
 
 /// Where an answer goes.
-pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refused>>;
 
 /// Why a change was not made. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq)]

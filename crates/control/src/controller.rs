@@ -96,7 +96,8 @@ impl Controller {
             Cores::Count(0) => 1,
             other => cores::count(other),
         };
-        let (senders, threads) = cores::start(count, start.seed).map_err(runtime)?;
+        let cores::Started { senders, threads } =
+            cores::start(count, start.seed).map_err(runtime)?;
         let shared = Arc::new(Shared::new(senders));
         let (sender, commands) = mpsc::channel(COMMANDS);
         let handle = Handle::new(sender, shared.clone());
@@ -132,8 +133,12 @@ impl Controller {
                 Some(Command::Patch(pool, member, patch, reply)) => {
                     drop(reply.send(self.patch(&pool, &member, patch)));
                 }
-                Some(Command::Add(pool, member, reply)) => drop(reply.send(self.add(&pool, *member).await)),
-                Some(Command::Remove(pool, member, reply)) => drop(reply.send(self.remove(&pool, &member).await)),
+                Some(Command::Add(pool, member, reply)) => {
+                    drop(reply.send(self.add(&pool, *member).await))
+                }
+                Some(Command::Remove(pool, member, reply)) => {
+                    drop(reply.send(self.remove(&pool, &member).await))
+                }
                 Some(Command::ReopenLogs) => self.reopen_logs(),
                 Some(Command::Upgrade) => {
                     if self.upgrade().await {
@@ -146,7 +151,7 @@ impl Controller {
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&self) {
         let now = Micros(clock::now().0);
         for pool in &self.shared.snapshot().pools {
             let changes = pool.balance.tick(now);
@@ -172,8 +177,10 @@ impl Controller {
             Ok(summary) => self.shared.reload_ended(true, summary.clone()),
             Err(refused) => {
                 let text = refused.to_string();
-                let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").to_owned();
-                let errors = text.lines().filter(|line| line.starts_with("error")).count().max(1) as u64;
+                let first =
+                    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").to_owned();
+                let errors =
+                    text.lines().filter(|line| line.starts_with("error")).count().max(1) as u64;
                 self.shared.reload_ended(false, first.clone());
                 self.shared.tell(Event::ReloadFailed { errors, first });
                 tracing::error!("{text}");

@@ -18,8 +18,14 @@ pub(crate) fn count(cores: Cores) -> usize {
     }
 }
 
+/// How to command the threads, and how to wait for their end.
+pub(crate) struct Started {
+    pub(crate) senders: Vec<mpsc::Sender<CoreCommand>>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+}
+
 /// Starts the threads.
-pub(crate) fn start(count: usize, seed: u64) -> io::Result<(Vec<mpsc::Sender<CoreCommand>>, Vec<JoinHandle<()>>)> {
+pub(crate) fn start(count: usize, seed: u64) -> io::Result<Started> {
     let mut senders = Vec::new();
     let mut threads = Vec::new();
     for index in 0..count {
@@ -38,5 +44,5 @@ pub(crate) fn start(count: usize, seed: u64) -> io::Result<(Vec<mpsc::Sender<Cor
         senders.push(sender);
         threads.push(thread);
     }
-    Ok((senders, threads))
+    Ok(Started { senders, threads })
 }

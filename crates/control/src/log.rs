@@ -28,7 +28,9 @@ impl LogFile {
             }
         };
         let (target, name) = match &plan.target {
-            LogTarget::File(path) => (access_log::Target::File(path.clone()), path.display().to_string()),
+            LogTarget::File(path) => {
+                (access_log::Target::File(path.clone()), path.display().to_string())
+            }
             LogTarget::Stdout => (access_log::Target::Stdout, "stdout".to_owned()),
             LogTarget::Stderr => (access_log::Target::Stderr, "stderr".to_owned()),
         };
@@ -36,7 +38,9 @@ impl LogFile {
         let report = move |report: Report| {
             let target = told.clone();
             shared.tell(match report {
-                Report::Failing { error, lines_lost } => Event::LogFailing { target, reason: error, lines_lost },
+                Report::Failing { error, lines_lost } => {
+                    Event::LogFailing { target, reason: error, lines_lost }
+                }
                 Report::Recovered { lines_lost } => Event::LogRecovered { target, lines_lost },
             });
         };

@@ -3,6 +3,8 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
+use evenkeel_net::clock;
+
 /// Sends lines of state; does nothing when no `NOTIFY_SOCKET` is set.
 pub fn tell(state: &str) {
     let Ok(path) = std::env::var("NOTIFY_SOCKET") else { return };
@@ -19,7 +21,5 @@ pub fn tell(state: &str) {
 
 /// The state during a reload; systemd wants its time.
 pub fn reloading() -> String {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
-    format!("RELOADING=1\nMONOTONIC_USEC={micros}")
+    format!("RELOADING=1\nMONOTONIC_USEC={}", clock::boot_micros())
 }

@@ -90,13 +90,20 @@ async fn probe_tcp(check: &TcpCheck, stream: &mut Stream) -> Result<String, Stri
 async fn probe_http(check: &HttpCheck, stream: &mut Stream, label: &str) -> Result<String, String> {
     let mut out = Vec::new();
     write::request_line(&mut out, check.method.as_bytes(), check.path.as_bytes());
-    let host = check.host.as_deref().unwrap_or(if label.starts_with("unix:") { "localhost" } else { label });
+    let host = check.host.as_deref().unwrap_or(if label.starts_with("unix:") {
+        "localhost"
+    } else {
+        label
+    });
     write::field(&mut out, b"Host", host.as_bytes());
     write::field(&mut out, b"User-Agent", b"evenkeel-probe");
     write::field(&mut out, b"Connection", b"close");
     write::end(&mut out);
     let mut never = Deadline::never();
-    stream.send(&mut [IoSlice::new(&out)], &mut never).await.map_err(|error| told("send", &error))?;
+    stream
+        .send(&mut [IoSlice::new(&out)], &mut never)
+        .await
+        .map_err(|error| told("send", &error))?;
     let limits = http1::Limits { head_bytes: ANSWER_MAX, target_bytes: 0, fields: 200 };
     let (mut buffer, mut head) = (Buffer::new(), ResponseHead::new());
     loop {
@@ -105,7 +112,9 @@ async fn probe_http(check: &HttpCheck, stream: &mut Stream, label: &str) -> Resu
             Ok(_) => {}
             Err(error) => return Err(told("receive", &error)),
         }
-        let parsed = head.parse(buffer.bytes(), &limits).map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
+        let parsed = head
+            .parse(buffer.bytes(), &limits)
+            .map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
         match parsed {
             Parsed::Complete if head.status < 200 => {
                 buffer.consume(head.len);
@@ -130,21 +139,29 @@ async fn probe_http(check: &HttpCheck, stream: &mut Stream, label: &str) -> Resu
 }
 
 /// The first [`ANSWER_MAX`] bytes of a body.
-async fn read_body(stream: &mut Stream, buffer: &mut Buffer, mut reader: BodyReader) -> Result<Vec<u8>, String> {
+async fn read_body(
+    stream: &mut Stream,
+    buffer: &mut Buffer,
+    mut reader: BodyReader,
+) -> Result<Vec<u8>, String> {
     let mut never = Deadline::never();
     let mut body = Vec::new();
     while !reader.is_done() && body.len() < ANSWER_MAX {
         if buffer.is_empty() {
             match stream.recv(buffer, ANSWER_MAX, &mut never).await {
                 Ok(0) => {
-                    reader.finish_eof().map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
+                    reader
+                        .finish_eof()
+                        .map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
                     break;
                 }
                 Ok(_) => {}
                 Err(error) => return Err(told("receive", &error)),
             }
         }
-        let piece = reader.step(buffer.bytes()).map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
+        let piece = reader
+            .step(buffer.bytes())
+            .map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
         body.extend_from_slice(&buffer.bytes()[piece.skip..piece.skip + piece.data]);
         buffer.consume(piece.skip + piece.data);
     }

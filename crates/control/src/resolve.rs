@@ -73,7 +73,8 @@ impl Resolving {
 
     /// Looks after exactly the names of the snapshot.
     pub(crate) fn sync(&mut self, snapshot: &Snapshot) {
-        let wanted: HashMap<u64, Named> = named(snapshot).map(|name| (name.targets.key(), name)).collect();
+        let wanted: HashMap<u64, Named> =
+            named(snapshot).map(|name| (name.targets.key(), name)).collect();
         self.tasks.retain(|key, task| {
             let stays = wanted.contains_key(key);
             if !stays {
@@ -97,14 +98,16 @@ impl Resolving {
 
 fn named(snapshot: &Snapshot) -> impl Iterator<Item = Named> {
     snapshot.pools.iter().flat_map(|pool| {
-        pool.plan.members.iter().zip(&pool.members).filter_map(|(plan, member)| match &plan.address {
-            Address::Name(host, port) => Some(Named {
-                pool: pool.plan.name.to_string(),
-                host: host.as_str().to_owned(),
-                port: *port,
-                targets: member.targets.clone(),
-            }),
-            _ => None,
+        pool.plan.members.iter().zip(&pool.members).filter_map(|(plan, member)| {
+            match &plan.address {
+                Address::Name(host, port) => Some(Named {
+                    pool: pool.plan.name.to_string(),
+                    host: host.as_str().to_owned(),
+                    port: *port,
+                    targets: member.targets.clone(),
+                }),
+                _ => None,
+            }
         })
     })
 }
@@ -138,7 +141,10 @@ async fn once(resolver: Option<&TokioResolver>, shared: &Shared, name: &Named) -
     }
 }
 
-async fn addresses(resolver: Option<&TokioResolver>, host: &str) -> Result<(Vec<IpAddr>, Duration), String> {
+async fn addresses(
+    resolver: Option<&TokioResolver>,
+    host: &str,
+) -> Result<(Vec<IpAddr>, Duration), String> {
     if let Some(resolver) = resolver {
         let found = resolver.lookup_ip(host).await.map_err(|error| error.to_string())?;
         let until = found.valid_until();

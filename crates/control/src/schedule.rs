@@ -35,10 +35,17 @@ impl Schedule {
         for pool in snapshot.pools.iter().filter(|pool| pool.plan.health.check.is_some()) {
             for member in &pool.members {
                 let key = (pool.plan.name.clone(), member.targets.key());
-                let known = self.tasks.remove(&key).filter(|p| p.health == pool.plan.health && !p.task.is_finished());
+                let known = self
+                    .tasks
+                    .remove(&key)
+                    .filter(|p| p.health == pool.plan.health && !p.task.is_finished());
                 let probing = known.unwrap_or_else(|| Probing {
                     health: pool.plan.health.clone(),
-                    task: tokio::task::spawn_local(watch(self.shared.clone(), key.0.clone(), key.1)),
+                    task: tokio::task::spawn_local(watch(
+                        self.shared.clone(),
+                        key.0.clone(),
+                        key.1,
+                    )),
                 });
                 kept.insert(key, probing);
             }
@@ -67,11 +74,14 @@ async fn watch(shared: Arc<Shared>, pool_name: Name, key: u64) {
         let snapshot = shared.snapshot();
         let Some(pool) = snapshot.pool(&pool_name).cloned() else { return };
         drop(snapshot);
-        let Some(at) = pool.members.iter().position(|member| member.targets.key() == key) else { return };
+        let Some(at) = pool.members.iter().position(|member| member.targets.key() == key) else {
+            return;
+        };
         let health = &pool.plan.health;
         let Some(check) = &health.check else { return };
         let began = clock::now();
-        let verdict = probe::run(check, health, &pool.members[at].targets, &pool.members[at].label).await;
+        let verdict =
+            probe::run(check, health, &pool.members[at].targets, &pool.members[at].label).await;
         let now = clock::now();
         settle(&shared, &pool_name, key, &verdict, now.since(began));
         turn = turn.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
@@ -84,7 +94,9 @@ async fn watch(shared: Arc<Shared>, pool_name: Name, key: u64) {
 fn settle(shared: &Shared, pool_name: &Name, key: u64, verdict: &Verdict, took: Duration) {
     let snapshot = shared.snapshot();
     let Some(pool) = snapshot.pool(pool_name) else { return };
-    let Some(at) = pool.members.iter().position(|member| member.targets.key() == key) else { return };
+    let Some(at) = pool.members.iter().position(|member| member.targets.key() == key) else {
+        return;
+    };
     shared.probed(pool_name, &pool.plan.members[at].tag, verdict.result());
     let result = ProbeResult {
         pass: matches!(verdict, Verdict::Pass(_)),
@@ -101,9 +113,10 @@ fn tell(shared: &Shared, pool: &PoolRt, at: usize, change: Change) {
     let change = match change {
         Change::Up { reason } => MemberChange::Up { reason },
         Change::Down { reason } => MemberChange::Down { reason },
-        Change::Ejected { reason, time } => {
-            MemberChange::Ejected { reason, millis: u64::try_from(time.as_millis()).unwrap_or(u64::MAX) }
-        }
+        Change::Ejected { reason, time } => MemberChange::Ejected {
+            reason,
+            millis: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+        },
         Change::Returned => MemberChange::Returned,
     };
     let member = pool.plan.members.get(at).map(|member| member.tag.to_string()).unwrap_or_default();

@@ -59,7 +59,10 @@ impl Taken {
             io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
             _ => "see the system's message",
         };
-        format!("listener \"{listener}\" cannot listen on {address}: {}\n  help: {advice}", self.error)
+        format!(
+            "listener \"{listener}\" cannot listen on {address}: {}\n  help: {advice}",
+            self.error
+        )
     }
 }
 
@@ -69,18 +72,27 @@ impl Sockets {
     }
 
     /// Binds what the listeners need and is not held yet. Nothing changes on failure.
-    pub(crate) fn bind(&mut self, listeners: &[Listener], cores: usize) -> Result<Bindings, Vec<Taken>> {
+    pub(crate) fn bind(
+        &mut self,
+        listeners: &[Listener],
+        cores: usize,
+    ) -> Result<Bindings, Vec<Taken>> {
         let mut new = BTreeMap::new();
         let mut taken = Vec::new();
         for (key, bind) in wanted(listeners) {
             if self.held.contains_key(&key) || new.contains_key(&key) {
                 continue;
             }
-            let moved = self.held.keys().find(|k| k.address == key.address && !key.address.ends_with(":0"));
+            let moved =
+                self.held.keys().find(|k| k.address == key.address && !key.address.ends_with(":0"));
             let sockets = match moved {
                 // The address passes from one listener to another: same queue, nobody is lost.
                 Some(old) => clones(&self.held[old]),
-                None => match self.inherited.get(&key.address).or_else(|| self.inherited.get(&key.named())) {
+                None => match self
+                    .inherited
+                    .get(&key.address)
+                    .or_else(|| self.inherited.get(&key.named()))
+                {
                     Some(sockets) => sockets.iter().map(OwnedFd::try_clone).collect(),
                     None => fresh(&bind, cores),
                 },
@@ -100,7 +112,8 @@ impl Sockets {
         let inherited = || self.inherited.get(&key.named()).and_then(|sockets| sockets.first());
         let socket = match held.or_else(inherited) {
             Some(socket) => socket.try_clone(),
-            None => fresh(&admin.bind, 1).and_then(|mut sockets| sockets.pop().ok_or_else(|| io::ErrorKind::Other.into())),
+            None => fresh(&admin.bind, 1)
+                .and_then(|mut sockets| sockets.pop().ok_or_else(|| io::ErrorKind::Other.into())),
         };
         let bound = socket.and_then(|socket| Ok((socket.try_clone()?, socket)));
         match bound {
@@ -224,7 +237,11 @@ fn fresh(bind: &BindAddress, cores: usize) -> io::Result<Vec<OwnedFd>> {
 
 /// At least one socket per core: further ones on the same address, or, where that is not possible
 /// (unix sockets, sockets of systemd without ReusePort), the same socket once more.
-fn spread(mut sockets: Vec<OwnedFd>, _bind: &BindAddress, cores: usize) -> io::Result<Vec<OwnedFd>> {
+fn spread(
+    mut sockets: Vec<OwnedFd>,
+    _bind: &BindAddress,
+    cores: usize,
+) -> io::Result<Vec<OwnedFd>> {
     let first = sockets.len();
     while sockets.len() < cores {
         let source = &sockets[sockets.len() % first.max(1)];

@@ -22,7 +22,8 @@ pub(crate) async fn start(sockets: &Sockets, shared: &Shared) -> Result<(), Stri
     let described: Vec<_> = sockets.all().collect();
     let names = handover::describe(described.iter().map(|(name, socket)| (name.as_str(), *socket)));
     let (ready, told) = handover::pipe().map_err(|error| format!("no pipe: {error}"))?;
-    let binary = std::env::current_exe().map_err(|error| format!("where is the binary? {error}"))?;
+    let binary =
+        std::env::current_exe().map_err(|error| format!("where is the binary? {error}"))?;
     // The kernel marks a binary that was replaced; the new one has the plain name.
     let binary = match binary.to_string_lossy().strip_suffix(" (deleted)") {
         Some(path) => path.into(),
@@ -39,7 +40,8 @@ pub(crate) async fn start(sockets: &Sockets, shared: &Shared) -> Result<(), Stri
     if let Err(error) = inherit(false) {
         tracing::warn!("descriptors stay inheritable: {error}");
     }
-    let mut child = spawned.map_err(|error| format!("{} was not started: {error}", binary.display()))?;
+    let mut child =
+        spawned.map_err(|error| format!("{} was not started: {error}", binary.display()))?;
     drop(told);
     shared.tell(Event::UpgradeStarted { pid: child.id() });
     let pid = child.id();
@@ -55,12 +57,17 @@ pub(crate) async fn start(sockets: &Sockets, shared: &Shared) -> Result<(), Stri
         }
         Ok(_) => {
             let status = child.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
-            Err(format!("the new process ended before it served ({status}); its messages are above"))
+            Err(format!(
+                "the new process ended before it served ({status}); its messages are above"
+            ))
         }
         Err(_) => {
             // It may serve one day, beside this one; that would be worse than none.
             let _ = child.kill();
-            Err(format!("the new process did not serve within {} s and was stopped", READY_WAIT.as_secs()))
+            Err(format!(
+                "the new process did not serve within {} s and was stopped",
+                READY_WAIT.as_secs()
+            ))
         }
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_admin::views::{
-    DiagnosticView, ListenerView, MemberView, PoolView, ProbeView, ReloadReport, ReloadView, RouteView, StatusView,
+    DiagnosticView, ListenerView, MemberView, PoolView, ProbeView, ReloadReport, ReloadView,
+    RouteView, StatusView,
 };
 use evenkeel_admin::{Answer, Controller, MemberPatch, Readiness, Refusal};
 use evenkeel_balance as balance;
@@ -81,7 +82,11 @@ impl Api {
             let (accepted, connections) = merged.connections(listener.id);
             let (bytes_in, bytes_out) = merged.bytes(listener.id);
             ListenerView {
-                addresses: bound.iter().filter(|b| b.listener == name).map(|b| b.address.clone()).collect(),
+                addresses: bound
+                    .iter()
+                    .filter(|b| b.listener == name)
+                    .map(|b| b.address.clone())
+                    .collect(),
                 protocol: listener.plan.protocol.name().to_owned(),
                 pool: listener.plan.pool.as_ref().map(ToString::to_string),
                 connections,
@@ -134,7 +139,9 @@ impl Controller for Api {
     }
 
     fn pools(&self) -> Answer<'_, Vec<PoolView>> {
-        Box::pin(async { self.shared().snapshot().pools.iter().map(|pool| view_pool(pool)).collect() })
+        Box::pin(async {
+            self.shared().snapshot().pools.iter().map(|pool| view_pool(pool)).collect()
+        })
     }
 
     fn pool<'a>(&'a self, pool: &'a str) -> Answer<'a, Option<PoolView>> {
@@ -149,7 +156,11 @@ impl Controller for Api {
         Box::pin(async {
             let snapshot = self.shared().snapshot();
             let plans = &snapshot.plan.routes;
-            plans.iter().zip(&snapshot.routes).map(|(plan, route)| view_route(plan, &route.action)).collect()
+            plans
+                .iter()
+                .zip(&snapshot.routes)
+                .map(|(plan, route)| view_route(plan, &route.action))
+                .collect()
         })
     }
 
@@ -167,7 +178,11 @@ impl Controller for Api {
         })
     }
 
-    fn add_member<'a>(&'a self, pool: &'a str, member: Member) -> Answer<'a, Result<MemberView, Refusal>> {
+    fn add_member<'a>(
+        &'a self,
+        pool: &'a str,
+        member: Member,
+    ) -> Answer<'a, Result<MemberView, Refusal>> {
         Box::pin(async move {
             let tag = member.tag.clone();
             let (pool_name, _) = names(pool, &tag)?;
@@ -176,7 +191,11 @@ impl Controller for Api {
         })
     }
 
-    fn remove_member<'a>(&'a self, pool: &'a str, member: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn remove_member<'a>(
+        &'a self,
+        pool: &'a str,
+        member: &'a str,
+    ) -> Answer<'a, Result<(), Refusal>> {
         Box::pin(async move {
             // Looked up first, so that the answer tells pool and member apart.
             self.member_view(pool, member).await?;
@@ -196,7 +215,12 @@ impl Controller for Api {
                     let rendered = refused.to_string();
                     let message = rendered.lines().next().unwrap_or_default().to_owned();
                     let severity = "error".to_owned();
-                    Err(vec![DiagnosticView { severity, message, rendered, ..DiagnosticView::default() }])
+                    Err(vec![DiagnosticView {
+                        severity,
+                        message,
+                        rendered,
+                        ..DiagnosticView::default()
+                    }])
                 }
             }
         })
@@ -257,18 +281,23 @@ fn millis(time: Duration) -> u64 {
 
 fn view_pool(pool: &PoolRt) -> PoolView {
     let plan = &pool.plan;
-    let members: Vec<MemberView> = (0..plan.members.len()).map(|at| view_member(pool, at, now())).collect();
+    let members: Vec<MemberView> =
+        (0..plan.members.len()).map(|at| view_member(pool, at, now())).collect();
     PoolView {
         name: plan.name.to_string(),
         policy: plan.policy.name().to_owned(),
         affinity: plan.affinity.as_ref().map(|affinity| match affinity {
             Affinity::Cookie(cookie) => format!("cookie {}", cookie.name),
-            Affinity::Application { cookie, parameter, .. } => format!("application {cookie}|{parameter}"),
+            Affinity::Application { cookie, parameter, .. } => {
+                format!("application {cookie}|{parameter}")
+            }
             Affinity::Client => "client".to_owned(),
         }),
         check: plan.health.check.as_ref().map(|check| match check {
             Check::Tcp(_) => format!("tcp every {:?}", plan.health.interval),
-            Check::Http(http) => format!("http {} {} every {:?}", http.method, http.path, plan.health.interval),
+            Check::Http(http) => {
+                format!("http {} {} every {:?}", http.method, http.path, plan.health.interval)
+            }
         }),
         queue: pool.balance.queue_len() as u64,
         queue_max: u64::from(plan.limits.queue),

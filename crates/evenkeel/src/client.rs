@@ -41,7 +41,12 @@ impl Client {
     }
 
     /// Asks; an answer that is not a success becomes an error in words.
-    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
         let (status, text) = self
             .exchange(method, path, body)
             .map_err(|error| format!("no server answers at {}: {error}", self.address))?;
@@ -54,18 +59,25 @@ impl Client {
         let diagnostics = value.get("diagnostics").and_then(Value::as_array);
         for diagnostic in diagnostics.into_iter().flatten() {
             message.push('\n');
-            message.push_str(diagnostic.get("rendered").and_then(Value::as_str).unwrap_or_default());
+            message
+                .push_str(diagnostic.get("rendered").and_then(Value::as_str).unwrap_or_default());
         }
         Err(message)
     }
 
-    fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, String)> {
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> io::Result<(u16, String)> {
         let body = body.map(ToString::to_string).unwrap_or_default();
         let host = match &self.address {
             BindAddress::Socket(socket) => reachable(*socket).to_string(),
             BindAddress::Unix(_) => "localhost".to_owned(),
         };
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         if let Some(token) = &self.token {
             request.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
@@ -95,8 +107,11 @@ impl Client {
 /// Who listens everywhere is reached on loopback.
 fn reachable(mut socket: std::net::SocketAddr) -> std::net::SocketAddr {
     if socket.ip().is_unspecified() {
-        let loopback: std::net::IpAddr =
-            if socket.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+        let loopback: std::net::IpAddr = if socket.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        };
         socket.set_ip(loopback);
     }
     socket

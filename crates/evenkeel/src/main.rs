@@ -1,6 +1,8 @@
 //! Evenkeel, the load balancer: the command line and nothing else. What each command does stands
 //! in its own file; what the server is stands in the crates below.
 
+#![forbid(unsafe_code)]
+
 mod api;
 mod cli;
 mod client;

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use evenkeel_admin::Listening;
-use evenkeel_control::{AdminSocket, Command, Controller, Ended, Handle, Refused, Source, Start, notify};
+use evenkeel_control::{
+    AdminSocket, Command, Controller, Ended, Handle, Refused, Source, Start, notify,
+};
 use evenkeel_net::{handover, limits};
 use evenkeel_plan::Plan;
 use tokio::runtime::LocalRuntime;
@@ -60,7 +62,10 @@ pub(crate) fn serve(source: Source, plan: Plan, ready: impl FnOnce(&Handle)) -> 
             let _ = std::io::Write::write(&mut std::fs::File::from(pipe), b"1");
         }
         let ended = controller.run().await;
-        tracing::info!("{}", if ended == Ended::Drained { "ended, nothing was cut" } else { "ended" });
+        tracing::info!(
+            "{}",
+            if ended == Ended::Drained { "ended, nothing was cut" } else { "ended" }
+        );
         ExitCode::SUCCESS
     })
 }
@@ -75,7 +80,11 @@ fn refusal(refused: &Refused) -> ExitCode {
         Refused::Configuration(text) => text.clone(),
         other => format!("error: {other}"),
     });
-    ExitCode::from(if matches!(refused, Refused::Configuration(_)) { CONFIGURATION } else { RUNTIME })
+    ExitCode::from(if matches!(refused, Refused::Configuration(_)) {
+        CONFIGURATION
+    } else {
+        RUNTIME
+    })
 }
 
 /// The kernel's random numbers; without them, the time and the process.

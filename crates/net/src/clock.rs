@@ -36,6 +36,13 @@ pub fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// The kernel's monotonic clock in microseconds, as systemd counts it.
+pub fn boot_micros() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
+    u64::try_from(micros).unwrap_or(0)
+}
+
 fn instant(at: Micros) -> Instant {
     let epoch = *EPOCH.get_or_init(Instant::now);
     epoch + Duration::from_micros(at.0.saturating_sub(DAY_MICROS))

@@ -38,7 +38,14 @@ impl Connections {
     }
 
     /// Keeps a connection for `idle_time`; the oldest goes when there are more than `most`.
-    pub(crate) fn keep(&mut self, key: u64, stream: Stream, now: Micros, idle_time: Duration, most: usize) {
+    pub(crate) fn keep(
+        &mut self,
+        key: u64,
+        stream: Stream,
+        now: Micros,
+        idle_time: Duration,
+        most: usize,
+    ) {
         let kept = self.idle.entry(key).or_default();
         kept.idle_time = idle_time;
         if kept.streams.len() >= most {
@@ -56,7 +63,8 @@ impl Connections {
                 return false;
             }
             let limit = kept.idle_time;
-            kept.streams.retain_mut(|(stream, since)| now.since(*since) < limit && stream.is_fresh());
+            kept.streams
+                .retain_mut(|(stream, since)| now.since(*since) < limit && stream.is_fresh());
             !kept.streams.is_empty()
         });
     }

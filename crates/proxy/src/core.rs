@@ -3,13 +3,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_balance::Rng;
-use evenkeel_net::{Listener, clock};
+use evenkeel_net::{Listener, Micros, clock};
 use evenkeel_observe::access_log::CoreLog;
 use evenkeel_observe::metrics::{self, CoreMetrics};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -69,21 +70,40 @@ pub struct Report {
 pub(crate) struct Core {
     /// How many cores there are; limits of listeners are shared out evenly.
     pub(crate) cores: usize,
-    snapshot: RefCell<Rc<Arc<Snapshot>>>,
+    snapshot: RefCell<Rc<Serving>>,
     pub(crate) connections: RefCell<Connections>,
     pub(crate) metrics: RefCell<CoreMetrics>,
     pub(crate) log: RefCell<Option<CoreLog>>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) sessions: Sessions,
-    draining: Cell<bool>,
+    /// When idle sessions end, once the core drains.
+    drain_idle: Cell<Option<Micros>>,
     connection_next: Cell<u64>,
+    #[allow(
+        clippy::vec_box,
+        reason = "sessions hold them by pointer; moving them would copy kilobytes"
+    )]
     scratch: RefCell<Vec<Box<Scratch>>>,
     date: RefCell<Date>,
     accepting: RefCell<HashMap<u64, Rc<Notify>>>,
 }
 
+/// The snapshot in use, counted by this core alone: exchanges hold on to it without touching what
+/// cores share.
+pub(crate) struct Serving(Arc<Snapshot>);
+
+impl Deref for Serving {
+    type Target = Snapshot;
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
+}
+
 /// Scratch spaces kept for reuse; each holds some kilobytes.
 const SCRATCH_STOCK: usize = 256;
+/// A client between two requests cannot know that the core drains; one that sends its next request
+/// within this time is still answered, and told to close.
+const DRAIN_IDLE: Duration = Duration::from_secs(1);
 /// How often idle connections are looked through and log lines sent on.
 const SWEEP: Duration = Duration::from_millis(200);
 
@@ -106,7 +126,7 @@ pub async fn run(index: usize, cores: usize, seed: u64, mut commands: mpsc::Rece
             () = core.sessions.ended() => break,
             command = commands.recv() => match command {
                 Some(CoreCommand::Report(reply)) => drop(reply.send(core.report())),
-                Some(CoreCommand::Swap(swap)) => drop(swap.done.send(())),
+                Some(CoreCommand::Swap(swap)) => swap.done.send(()).unwrap_or(()),
                 Some(CoreCommand::Drain) => {}
                 // The controller is gone: it has given up on what is left.
                 None => break,
@@ -122,13 +142,13 @@ impl Core {
     pub(crate) fn new(index: usize, cores: usize, seed: u64) -> Core {
         Core {
             cores: cores.max(1),
-            snapshot: RefCell::new(Rc::new(Arc::new(Snapshot::empty()))),
+            snapshot: RefCell::new(Rc::new(Serving(Arc::new(Snapshot::empty())))),
             connections: RefCell::default(),
             metrics: RefCell::new(CoreMetrics::new()),
             log: RefCell::new(None),
             rng: RefCell::new(Rng::new(seed)),
             sessions: Sessions::default(),
-            draining: Cell::new(false),
+            drain_idle: Cell::new(None),
             connection_next: Cell::new(index as u64),
             scratch: RefCell::default(),
             date: RefCell::default(),
@@ -137,13 +157,18 @@ impl Core {
     }
 
     /// What to serve by.
-    pub(crate) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Rc<Serving> {
         self.snapshot.borrow().clone()
     }
 
     /// Whether the core finishes what is under way and takes nothing new.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.drain_idle.get().is_some()
+    }
+
+    /// When idle sessions end; `None` while the core does not drain.
+    pub(crate) fn idle_ends(&self) -> Option<Micros> {
+        self.drain_idle.get()
     }
 
     /// A number for a new connection, unique in the process.
@@ -159,7 +184,7 @@ impl Core {
 
     /// Serves by a snapshot from now on.
     pub(crate) fn serve_by(&self, snapshot: Arc<Snapshot>) {
-        *self.snapshot.borrow_mut() = Rc::new(snapshot);
+        *self.snapshot.borrow_mut() = Rc::new(Serving(snapshot));
     }
 
     fn swap(self: &Rc<Core>, swap: Swap) {
@@ -187,11 +212,11 @@ impl Core {
         // Idle sessions of a listener that went should not wait for their time-out.
         self.sessions.wake_all();
         // Nobody may wait for the answer any more.
-        drop(swap.done.send(()));
+        let _ = swap.done.send(());
     }
 
     pub(crate) fn drain(&self) {
-        self.draining.set(true);
+        self.drain_idle.set(Some(clock::after(clock::now(), DRAIN_IDLE)));
         for (_, stop) in self.accepting.borrow_mut().drain() {
             stop.notify_one();
         }
@@ -256,7 +281,9 @@ async fn sweep(core: Rc<Core>) {
         }
         if turn.is_multiple_of(5) {
             let snapshot = core.snapshot();
-            let lives = |key| snapshot.pools.iter().any(|p| p.members.iter().any(|m| m.targets.key() == key));
+            let lives = |key| {
+                snapshot.pools.iter().any(|p| p.members.iter().any(|m| m.targets.key() == key))
+            };
             core.connections.borrow_mut().sweep(clock::now(), lives);
         }
     }

@@ -61,7 +61,9 @@ impl Dialing<'_> {
     /// Whether one more attempt is left and `cause` allows it. Takes from the budget.
     pub(crate) fn again(&self, cause: RetryOn) -> bool {
         let retry = &self.pool.plan.retry;
-        self.more() && retry.on.contains(&cause) && self.pool.balance.retry_allowed(Micros(clock::now().0))
+        self.more()
+            && retry.on.contains(&cause)
+            && self.pool.balance.retry_allowed(Micros(clock::now().0))
     }
 
     /// A connection to a member, trying others as the pool's retry allows.
@@ -79,16 +81,34 @@ impl Dialing<'_> {
             let Some(member) = self.pool.members.get(at) else { return Err(Failure::NO_MEMBER) };
             let longest = if self.repeatable { Duration::MAX } else { UNREPEATABLE_IDLE_MAX };
             if !self.fresh_only
-                && let Some(stream) = self.core.connections.borrow_mut().take(member.targets.key(), clock::now(), longest)
+                && let Some(stream) = self.core.connections.borrow_mut().take(
+                    member.targets.key(),
+                    clock::now(),
+                    longest,
+                )
             {
                 self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::Reused);
-                return Ok(Upstream { stream, buffer: Buffer::new(), guard, reused: true, member: at, bound });
+                return Ok(Upstream {
+                    stream,
+                    buffer: Buffer::new(),
+                    guard,
+                    reused: true,
+                    member: at,
+                    bound,
+                });
             }
             match self.connect(member).await {
                 Ok(stream) => {
                     guard.connected(Micros(clock::now().0));
                     self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::New);
-                    return Ok(Upstream { stream, buffer: Buffer::new(), guard, reused: false, member: at, bound });
+                    return Ok(Upstream {
+                        stream,
+                        buffer: Buffer::new(),
+                        guard,
+                        reused: false,
+                        member: at,
+                        bound,
+                    });
                 }
                 Err(failure) => {
                     self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::Failed);

@@ -47,7 +47,8 @@ impl Sessions {
 
     /// Wakes every session, so that it looks at the state of the core again.
     pub(crate) fn wake_all(&self) {
-        let wakers: Vec<Waker> = self.slots.borrow().iter().filter_map(|s| s.waker.clone()).collect();
+        let wakers: Vec<Waker> =
+            self.slots.borrow().iter().filter_map(|s| s.waker.clone()).collect();
         wakers.iter().for_each(Waker::wake_by_ref);
     }
 

@@ -119,8 +119,11 @@ impl Snapshot {
         names: &mut Names,
         now: Micros,
     ) -> Result<Snapshot, BadPattern> {
-        let pools: Vec<Arc<PoolRt>> =
-            plan.pools.iter().map(|pool| PoolRt::build(pool, old.pool(&pool.name), names, now)).collect();
+        let pools: Vec<Arc<PoolRt>> = plan
+            .pools
+            .iter()
+            .map(|pool| PoolRt::build(pool, old.pool(&pool.name), names, now))
+            .collect();
         let find = |name: &plan::Name| pools.iter().find(|pool| pool.plan.name == *name).cloned();
         let mut routes = Vec::new();
         for route in &plan.routes {
@@ -191,7 +194,12 @@ impl RouteRt {
 }
 
 impl PoolRt {
-    fn build(plan: &plan::Pool, old: Option<&Arc<PoolRt>>, names: &mut Names, now: Micros) -> Arc<PoolRt> {
+    fn build(
+        plan: &plan::Pool,
+        old: Option<&Arc<PoolRt>>,
+        names: &mut Names,
+        now: Micros,
+    ) -> Arc<PoolRt> {
         if let Some(same) = old.filter(|old| old.plan == *plan) {
             return same.clone();
         }

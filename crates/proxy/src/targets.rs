@@ -67,8 +67,10 @@ mod tests {
     fn addresses_take_turns() {
         let targets = Targets::new(&"app.internal:80".parse().unwrap());
         assert_eq!(targets.next(), None);
-        let list: Vec<Target> =
-            ["10.0.0.1:80", "10.0.0.2:80"].iter().map(|a| Target::Tcp(a.parse().unwrap())).collect();
+        let list: Vec<Target> = ["10.0.0.1:80", "10.0.0.2:80"]
+            .iter()
+            .map(|a| Target::Tcp(a.parse().unwrap()))
+            .collect();
         targets.set(list.clone());
         let got: Vec<Target> = (0..4).filter_map(|_| targets.next()).collect();
         assert_eq!(got, [list.clone(), list].concat());

@@ -30,10 +30,12 @@ fn setup(seed: u64, weather: Weather, members: u8, change: impl Fn(&mut Plan)) -
     let mut listener = Listener::new(name("web"), vec!["127.0.0.1:80".parse().unwrap()]);
     listener.pool = Some(name("app"));
     let mut pool = Pool::new(name("app"));
-    pool.members = (1..=members).map(|n| Member::new(format!("10.0.0.{n}:80").parse().unwrap())).collect();
+    pool.members =
+        (1..=members).map(|n| Member::new(format!("10.0.0.{n}:80").parse().unwrap())).collect();
     let mut plan = Plan { listeners: vec![listener], pools: vec![pool], ..Plan::default() };
     change(&mut plan);
-    let built = Snapshot::build(Arc::new(plan), &Snapshot::empty(), &mut Names::new(), clock::now());
+    let built =
+        Snapshot::build(Arc::new(plan), &Snapshot::empty(), &mut Names::new(), clock::now());
     let snapshot = Arc::new(built.ok().unwrap());
     let listener = snapshot.listeners[0].id;
     Setup { core: Rc::new(SimCore::new(snapshot, seed)), listener, world }
@@ -54,7 +56,11 @@ impl Setup {
     }
 
     /// A member that answers each connection by `script`.
-    fn member<F: Future<Output = ()> + 'static>(&self, n: u8, script: impl Fn(Stream) -> F + 'static) {
+    fn member<F: Future<Output = ()> + 'static>(
+        &self,
+        n: u8,
+        script: impl Fn(Stream) -> F + 'static,
+    ) {
         let listener: SimListener = self.world.listen(SocketAddr::from(([10, 0, 0, n], 80)));
         tokio::task::spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -88,7 +94,9 @@ fn has_head(bytes: &[u8]) -> bool {
 }
 
 /// A member that reads a request's head and answers these bytes, again and again.
-fn answering(answer: &'static [u8]) -> impl Fn(Stream) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
+fn answering(
+    answer: &'static [u8],
+) -> impl Fn(Stream) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
     move |mut stream| {
         Box::pin(async move {
             while has_head(&read(&mut stream, has_head).await) {
@@ -110,14 +118,23 @@ fn a_request_and_its_answer_survive_any_weather() {
     simulate(async {
         for seed in 0..SEEDS {
             let setup = setup(seed, ROUGH, 1, |_| {});
-            setup.member(1, answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\n\r\nhello"));
+            setup.member(
+                1,
+                answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\n\r\nhello"),
+            );
             let mut client = setup.client().await;
             for _ in 0..3 {
                 send(&mut client, b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
                 let answer = read(&mut client, |bytes| bytes.ends_with(b"hello")).await;
                 let text = String::from_utf8(answer).unwrap();
-                assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nhello"), "seed {seed}: {text}");
-                assert!(text.contains("\r\nX-A: 1\r\n") && text.contains("Content-Length: 5\r\n"), "seed {seed}: {text}");
+                assert!(
+                    text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\nhello"),
+                    "seed {seed}: {text}"
+                );
+                assert!(
+                    text.contains("\r\nX-A: 1\r\n") && text.contains("Content-Length: 5\r\n"),
+                    "seed {seed}: {text}"
+                );
             }
             setup.world.leave();
         }
@@ -161,18 +178,31 @@ fn a_chunked_request_body_reaches_the_member_whole() {
         for seed in 0..SEEDS {
             let setup = setup(seed, ROUGH, 1, |_| {});
             setup.member(1, |mut stream| async move {
-                let whole = |bytes: &[u8]| bytes.contains(&b'!') && bytes.ends_with(b"\r\n0\r\n\r\n");
+                let whole =
+                    |bytes: &[u8]| bytes.contains(&b'!') && bytes.ends_with(b"\r\n0\r\n\r\n");
                 let request = read(&mut stream, whole).await;
                 let text = String::from_utf8_lossy(&request).into_owned();
                 let good = text.contains("Transfer-Encoding: chunked\r\n") && text.contains('!');
-                let answer: &[u8] = if good { b"HTTP/1.1 204 No Content\r\n\r\n" } else { b"HTTP/1.1 500 X\r\n\r\n" };
+                let answer: &[u8] = if good {
+                    b"HTTP/1.1 204 No Content\r\n\r\n"
+                } else {
+                    b"HTTP/1.1 500 X\r\n\r\n"
+                };
                 send(&mut stream, answer).await;
             });
             let mut client = setup.client().await;
-            send(&mut client, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").await;
+            send(
+                &mut client,
+                b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            )
+            .await;
             send(&mut client, b"1\r\n!\r\n0\r\n\r\n").await;
             let answer = read(&mut client, has_head).await;
-            assert!(answer.starts_with(b"HTTP/1.1 204"), "seed {seed}: {}", String::from_utf8_lossy(&answer));
+            assert!(
+                answer.starts_with(b"HTTP/1.1 204"),
+                "seed {seed}: {}",
+                String::from_utf8_lossy(&answer)
+            );
             setup.world.leave();
         }
     });
@@ -189,8 +219,13 @@ fn a_refused_and_a_lost_member_are_passed_over() {
             let mut client = setup.client().await;
             for _ in 0..3 {
                 send(&mut client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-                let answer = read(&mut client, |bytes| bytes.ends_with(b"ok") || has_503(bytes)).await;
-                assert!(answer.ends_with(b"ok"), "seed {seed}: {}", String::from_utf8_lossy(&answer));
+                let answer =
+                    read(&mut client, |bytes| bytes.ends_with(b"ok") || has_503(bytes)).await;
+                assert!(
+                    answer.ends_with(b"ok"),
+                    "seed {seed}: {}",
+                    String::from_utf8_lossy(&answer)
+                );
             }
             setup.world.leave();
         }
@@ -213,15 +248,24 @@ fn a_member_that_closes_before_its_answer_costs_a_get_nothing_and_a_post_is_not_
             let mut failed = 0;
             for method in ["GET", "GET", "GET", "POST", "POST"] {
                 let mut client = setup.client().await;
-                let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let request = format!(
+                    "{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                );
                 send(&mut client, request.as_bytes()).await;
                 let answer = read(&mut client, |_| false).await;
                 let good = answer.ends_with(b"ok");
-                assert!(good || method == "POST", "seed {seed}: {}", String::from_utf8_lossy(&answer));
+                assert!(
+                    good || method == "POST",
+                    "seed {seed}: {}",
+                    String::from_utf8_lossy(&answer)
+                );
                 failed += usize::from(!good);
                 if !good {
                     assert!(answer.starts_with(b"HTTP/1.1 502"), "seed {seed}");
-                    assert!(String::from_utf8_lossy(&answer).contains("cause: member-"), "seed {seed}");
+                    assert!(
+                        String::from_utf8_lossy(&answer).contains("cause: member-"),
+                        "seed {seed}"
+                    );
                 }
             }
             assert!((1..=2).contains(&failed), "seed {seed}: {failed}");
@@ -265,7 +309,11 @@ fn a_cut_answer_never_looks_complete() {
                 let mut client = setup.client().await;
                 send(&mut client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
                 let got = read(&mut client, |_| false).await;
-                assert!(!got.ends_with(b"0\r\n\r\n"), "seed {seed}: {}", String::from_utf8_lossy(&got));
+                assert!(
+                    !got.ends_with(b"0\r\n\r\n"),
+                    "seed {seed}: {}",
+                    String::from_utf8_lossy(&got)
+                );
                 setup.world.leave();
             }
         }
@@ -313,7 +361,11 @@ fn a_tunnel_ends_each_direction_by_its_own_sender() {
                 send(&mut stream, &all).await;
             });
             let mut client = setup.client().await;
-            send(&mut client, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nfirst,").await;
+            send(
+                &mut client,
+                b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nfirst,",
+            )
+            .await;
             send(&mut client, b"second").await;
             client.split().1.finish().await.unwrap();
             let got = read(&mut client, |_| false).await;
@@ -338,13 +390,16 @@ fn pipelined_requests_are_answered_in_order() {
                         return;
                     }
                     seen.extend_from_slice(&request);
-                    let path = String::from_utf8_lossy(&request).split(' ').nth(1).unwrap().to_owned();
-                    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len());
+                    let path =
+                        String::from_utf8_lossy(&request).split(' ').nth(1).unwrap().to_owned();
+                    let answer =
+                        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len());
                     send(&mut stream, answer.as_bytes()).await;
                 }
             });
             let mut client = setup.client().await;
-            let requests: String = (0..20).map(|n| format!("GET /{n:03} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+            let requests: String =
+                (0..20).map(|n| format!("GET /{n:03} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
             send(&mut client, requests.as_bytes()).await;
             let got = read(&mut client, |bytes| bytes.ends_with(b"/019")).await;
             let text = String::from_utf8_lossy(&got).into_owned();

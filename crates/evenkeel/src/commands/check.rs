@@ -49,7 +49,12 @@ fn summarise(plan: &Plan) {
     for listener in &plan.listeners {
         let binds: Vec<String> = listener.bind.iter().map(ToString::to_string).collect();
         let to = listener.pool.as_ref().map(|pool| format!(" → pool {pool}")).unwrap_or_default();
-        say(format_args!("listener {} {} {}{to}", listener.name, listener.protocol.name(), binds.join(" ")));
+        say(format_args!(
+            "listener {} {} {}{to}",
+            listener.name,
+            listener.protocol.name(),
+            binds.join(" ")
+        ));
     }
     for route in &plan.routes {
         let does = match &route.action {
@@ -60,7 +65,8 @@ fn summarise(plan: &Plan) {
         say(format_args!("route {} → {does}", route.name));
     }
     for pool in &plan.pools {
-        let members: Vec<String> = pool.members.iter().map(|member| member.address.to_string()).collect();
+        let members: Vec<String> =
+            pool.members.iter().map(|member| member.address.to_string()).collect();
         say(format_args!("pool {} {} [{}]", pool.name, pool.policy.name(), members.join(" ")));
     }
     let (listeners, routes, pools) = (plan.listeners.len(), plan.routes.len(), plan.pools.len());

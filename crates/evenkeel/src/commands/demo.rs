@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use evenkeel_control::{Handle, Source};
-use evenkeel_plan::{Admin, BindAddress, Check, Health, HttpCheck, Listener, Member, Name, Plan, Pool};
+use evenkeel_plan::{
+    Admin, BindAddress, Check, Health, HttpCheck, Listener, Member, Name, Plan, Pool,
+};
 
 use crate::api::Api;
 use crate::cli::DemoArgs;
@@ -66,7 +68,9 @@ fn introduce(handle: &Handle) {
         bound.iter().find(|b| b.listener == name).map(|b| b.address.clone()).unwrap_or_default()
     };
     let (web, admin) = (address("web"), address("admin"));
-    say(format_args!("\n  Balancer   http://{web}/     three servers take turns: curl http://{web}/"));
+    say(format_args!(
+        "\n  Balancer   http://{web}/     three servers take turns: curl http://{web}/"
+    ));
     say(format_args!("  Dashboard  http://{admin}/     drain, disable and weigh them there"));
     say("  Ctrl-C ends everything.\n");
     if std::io::stdout().is_terminal() {
@@ -131,7 +135,8 @@ fn answer(stream: TcpStream, tag: &str, served: &AtomicU64) -> std::io::Result<(
             let count = served.fetch_add(1, Relaxed) + 1;
             format!("{tag} answered {target} (its request number {count})\n")
         };
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store";
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store";
         let length = body.len();
         let text = format!("{head}\r\nServer: {tag}\r\nContent-Length: {length}\r\n\r\n{body}");
         out.write_all(text.as_bytes())?;

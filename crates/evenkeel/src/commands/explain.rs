@@ -44,7 +44,8 @@ pub(crate) fn explain(question: &Question) -> ExitCode {
 fn answer(question: &Question, plan: &Plan, snapshot: &Snapshot) -> Result<String, String> {
     let url = Url::read(&question.url)?;
     let listener = find_listener(snapshot, &url)?;
-    let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", question.method, url.target, url.authority);
+    let mut head =
+        format!("{} {} HTTP/1.1\r\nHost: {}\r\n", question.method, url.target, url.authority);
     for header in &question.headers {
         let _ = write!(head, "{header}\r\n");
     }
@@ -56,7 +57,11 @@ fn answer(question: &Question, plan: &Plan, snapshot: &Snapshot) -> Result<Strin
             let _ = writeln!(out, "refused   {} {}", failure.status, failure.cause);
         }
         Ok(explained) => {
-            let _ = writeln!(out, "request   host {} path {} client {}", explained.host, explained.path, explained.client);
+            let _ = writeln!(
+                out,
+                "request   host {} path {} client {}",
+                explained.host, explained.path, explained.client
+            );
             tell_route(&mut out, plan, &explained);
         }
     }
@@ -73,7 +78,12 @@ fn tell_route(out: &mut String, plan: &Plan, explained: &Explained<'_>) {
     };
     match plan.routes.iter().find(|plan| plan.name == route.name) {
         Some(plan) => {
-            let _ = writeln!(out, "route     {}: the first in file order that matches ({})", route.name, matchers(plan));
+            let _ = writeln!(
+                out,
+                "route     {}: the first in file order that matches ({})",
+                route.name,
+                matchers(plan)
+            );
         }
         None => {
             let _ = writeln!(out, "route     none matches; the listener's own pool takes the rest");
@@ -96,7 +106,13 @@ fn tell_filters(out: &mut String, route: &RouteRt, explained: &Explained<'_>) {
         let path = explained.path.as_bytes();
         let rewritten = evenkeel_proxy::filter::rewrite(rule, path).map(|parts| parts.concat());
         let path = rewritten.as_deref().unwrap_or(path);
-        let _ = writeln!(out, "rewrite   {} → {}: path becomes {}", rule.prefix, rule.to, String::from_utf8_lossy(path));
+        let _ = writeln!(
+            out,
+            "rewrite   {} → {}: path becomes {}",
+            rule.prefix,
+            rule.to,
+            String::from_utf8_lossy(path)
+        );
     }
     if !route.request_edits.is_empty() {
         let _ = writeln!(out, "filter    request headers are changed");
@@ -148,7 +164,8 @@ impl Url {
         if authority.is_empty() {
             return Err("the URL has no host; write http://HOST/PATH".to_owned());
         }
-        let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(default);
+        let port =
+            authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(default);
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         Ok(Url { authority: authority.to_owned(), target, port })
     }
@@ -157,7 +174,11 @@ impl Url {
 /// The listener on the URL's port; when none has it, the first.
 fn find_listener<'a>(snapshot: &'a Snapshot, url: &Url) -> Result<&'a ListenerRt, String> {
     let has_port = |listener: &&ListenerRt| {
-        listener.plan.bind.iter().any(|bind| matches!(bind, BindAddress::Socket(s) if s.port() == url.port))
+        listener
+            .plan
+            .bind
+            .iter()
+            .any(|bind| matches!(bind, BindAddress::Socket(s) if s.port() == url.port))
     };
     let found = snapshot.listeners.iter().find(has_port).or_else(|| snapshot.listeners.first());
     found.ok_or_else(|| "the configuration has no listener".to_owned())

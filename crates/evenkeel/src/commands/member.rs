@@ -18,7 +18,9 @@ pub(crate) fn member(order: &MemberArgs) -> ExitCode {
     };
     let path = format!("/api/v1/pools/{}/members/{}", encoded(&order.pool), encoded(&order.member));
     send(&order.at, "PATCH", &path, Some(&patch), |member| {
-        let text = |name: &str| member.get(name).map(Value::to_string).unwrap_or_default().replace('"', "");
+        let text = |name: &str| {
+            member.get(name).map(Value::to_string).unwrap_or_default().replace('"', "")
+        };
         format!("{} {}: {}, weight {}", order.pool, text("tag"), text("state"), text("weight"))
     })
 }
@@ -34,7 +36,13 @@ pub(crate) fn drain(at: &At) -> ExitCode {
     send(at, "POST", "/api/v1/drain", None, |_| "draining".to_owned())
 }
 
-fn send(at: &At, method: &str, path: &str, body: Option<&Value>, tell: impl Fn(&Value) -> String) -> ExitCode {
+fn send(
+    at: &At,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    tell: impl Fn(&Value) -> String,
+) -> ExitCode {
     match Client::new(at).and_then(|client| client.ask(method, path, body)) {
         Ok(answer) => {
             if at.json {
@@ -54,5 +62,7 @@ fn send(at: &At, method: &str, path: &str, body: Option<&Value>, tell: impl Fn(&
 /// Names may hold `/` and `?`; in a path they are percent-encoded.
 fn encoded(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:@[]".contains(&b);
-    name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    name.bytes()
+        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }

@@ -54,7 +54,8 @@ fn fetch(client: &Client) -> Result<(Value, Value), String> {
 }
 
 fn table(status: Value, pools: Value) -> Result<String, String> {
-    let odd = |error: serde_json::Error| format!("the server speaks another version of the API: {error}");
+    let odd =
+        |error: serde_json::Error| format!("the server speaks another version of the API: {error}");
     let status: StatusView = serde_json::from_value(status).map_err(odd)?;
     let pools: Vec<PoolView> = serde_json::from_value(pools).map_err(odd)?;
     Ok(render(&status, &pools))
@@ -75,11 +76,26 @@ pub(crate) fn render(status: &StatusView, pools: &[PoolView]) -> String {
         status.requests
     );
     for pool in pools {
-        let _ = writeln!(out, "\npool {}  {}  {} of {} usable", pool.name, pool.policy, pool.usable, pool.members.len());
+        let _ = writeln!(
+            out,
+            "\npool {}  {}  {} of {} usable",
+            pool.name,
+            pool.policy,
+            pool.usable,
+            pool.members.len()
+        );
         let _ = writeln!(
             out,
             "  {:<16} {:<24} {:>7} {:<9} {:<9} {:>7} {:>10} {:>8} {:>9}",
-            "MEMBER", "ADDRESS", "WEIGHT", "STATE", "HEALTH", "ACTIVE", "REQUESTS", "FAILED", "LATENCY"
+            "MEMBER",
+            "ADDRESS",
+            "WEIGHT",
+            "STATE",
+            "HEALTH",
+            "ACTIVE",
+            "REQUESTS",
+            "FAILED",
+            "LATENCY"
         );
         for m in &pool.members {
             let health = if m.ejected { "ejected" } else { &m.health };
@@ -87,7 +103,15 @@ pub(crate) fn render(status: &StatusView, pools: &[PoolView]) -> String {
             let _ = writeln!(
                 out,
                 "  {:<16} {:<24} {:>7} {:<9} {:<9} {:>7} {:>10} {:>8} {:>9}",
-                m.tag, m.address, m.weight, m.state, health, m.active, m.requests, m.failures, latency
+                m.tag,
+                m.address,
+                m.weight,
+                m.state,
+                health,
+                m.active,
+                m.requests,
+                m.failures,
+                latency
             );
         }
     }

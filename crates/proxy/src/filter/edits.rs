@@ -20,7 +20,9 @@ impl Edits {
         let written = plan.set.iter().chain(&plan.add);
         Edits {
             hidden: hidden.map(|name| name.as_str().into()).collect(),
-            written: written.map(|(name, value)| (name.as_str().into(), Template::compile(value))).collect(),
+            written: written
+                .map(|(name, value)| (name.as_str().into(), Template::compile(value)))
+                .collect(),
         }
     }
 

@@ -97,7 +97,9 @@ mod tests {
     fn places_are_filled_and_other_braces_stay() {
         let template = Template::compile("a{client}{host}b{nonsense}{");
         let mut out = Vec::new();
-        template.write(&mut out, &|place, out| out.extend_from_slice(format!("<{place:?}>").as_bytes()));
+        template.write(&mut out, &|place, out| {
+            out.extend_from_slice(format!("<{place:?}>").as_bytes())
+        });
         assert_eq!(out, b"a<Client><Host>b{nonsense}{");
     }
 }

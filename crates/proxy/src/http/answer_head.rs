@@ -29,7 +29,7 @@ pub(crate) struct Answering<'a> {
 impl Answering<'_> {
     /// Whether this status is worth another attempt.
     pub(crate) fn retries(&self, status: u16) -> bool {
-        self.retried.iter().any(|on| *on == evenkeel_plan::RetryOn::Status(status))
+        self.retried.contains(&evenkeel_plan::RetryOn::Status(status))
     }
 
     /// Whether the body goes out in chunks.
@@ -39,7 +39,8 @@ impl Answering<'_> {
 
     /// Whether the connection to the client can go on after an answer so framed.
     pub(crate) fn client_lives(&self, framing: Framing) -> bool {
-        let delimited = matches!(framing, Framing::None | Framing::Length(_)) || self.will_chunk(framing);
+        let delimited =
+            matches!(framing, Framing::None | Framing::Length(_)) || self.will_chunk(framing);
         self.keep_alive && delimited && !self.core.is_draining()
     }
 
@@ -88,7 +89,9 @@ impl Answering<'_> {
                     write::number_field(out, b"Content-Length", length);
                 }
             }
-            _ if self.will_chunk(framing) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            _ if self.will_chunk(framing) => {
+                out.extend_from_slice(b"Transfer-Encoding: chunked\r\n")
+            }
             _ => {}
         }
         match (client_lives, self.version) {
@@ -138,7 +141,14 @@ fn reason<'a>(buf: &'a [u8], answer: &ResponseHead) -> &'a [u8] {
 /// Writes the cookie that binds the client to its member (RFC 6265 section 4.1).
 fn set_cookie(out: &mut Vec<u8>, cookie: &CookieAffinity, value: &[u8], https: bool) {
     let mut text = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
-    text(&[b"Set-Cookie: ", cookie.name.as_bytes(), b"=", value, b"; Path=", cookie.path.as_bytes()]);
+    text(&[
+        b"Set-Cookie: ",
+        cookie.name.as_bytes(),
+        b"=",
+        value,
+        b"; Path=",
+        cookie.path.as_bytes(),
+    ]);
     if let Some(domain) = &cookie.domain {
         text(&[b"; Domain=", domain.as_bytes()]);
     }

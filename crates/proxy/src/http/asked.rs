@@ -66,17 +66,27 @@ impl Asked {
         }
         let forwarded = &listener.plan.forwarded;
         self.trusted = forwarded.trusted.iter().any(|network| network.contains(peer));
-        self.client = Some(if self.trusted { original_client(buf, head, forwarded, peer) } else { peer });
+        self.client =
+            Some(if self.trusted { original_client(buf, head, forwarded, peer) } else { peer });
         let proto = self.trusted.then(|| last_value(buf, head, Known::XForwardedProto)).flatten();
         self.https = proto.is_some_and(|p| p.eq_ignore_ascii_case(b"https"));
         self.take_id(buf, head, forwarded, random);
         Ok(())
     }
 
-    fn take_id(&mut self, buf: &[u8], head: &RequestHead, forwarded: &Forwarded, random: impl Fn() -> u64) {
+    fn take_id(
+        &mut self,
+        buf: &[u8],
+        head: &RequestHead,
+        forwarded: &Forwarded,
+        random: impl Fn() -> u64,
+    ) {
         let Some(name) = &forwarded.request_id else { return };
-        let named = head.fields.iter().find(|f| f.name.of(buf).eq_ignore_ascii_case(name.as_bytes()));
-        let given = named.map(|f| f.value.of(buf)).filter(|v| self.trusted && !v.is_empty() && v.len() <= ID_MAX);
+        let named =
+            head.fields.iter().find(|f| f.name.of(buf).eq_ignore_ascii_case(name.as_bytes()));
+        let given = named
+            .map(|f| f.value.of(buf))
+            .filter(|v| self.trusted && !v.is_empty() && v.len() <= ID_MAX);
         match given {
             Some(given) => self.id.extend_from_slice(given),
             None => [random(), random()].iter().for_each(|half| hex(&mut self.id, *half)),
@@ -103,7 +113,9 @@ fn admit(head: &RequestHead, listener: &ListenerRt) -> Result<(), Failure> {
         return Err(Failure::METHOD);
     }
     match head.body {
-        Framing::Length(length) if length > listener.plan.limits.body.0 => Err(Failure::BODY_TOO_LARGE),
+        Framing::Length(length) if length > listener.plan.limits.body.0 => {
+            Err(Failure::BODY_TOO_LARGE)
+        }
         _ => Ok(()),
     }
 }
@@ -137,7 +149,8 @@ fn original_client(buf: &[u8], head: &RequestHead, forwarded: &Forwarded, peer: 
 fn address_of(text: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(text).ok()?;
     let plain = text.trim_start_matches('[').split(']').next()?;
-    let parsed = plain.parse().ok().or_else(|| text.parse().map(|s: std::net::SocketAddr| s.ip()).ok());
+    let parsed =
+        plain.parse().ok().or_else(|| text.parse().map(|s: std::net::SocketAddr| s.ip()).ok());
     parsed.map(|address: IpAddr| address.to_canonical())
 }
 
@@ -157,9 +170,13 @@ mod tests {
 
     #[test]
     fn hosts_lose_case_port_and_trailing_dot() {
-        for (given, expected) in
-            [("Shop.Example:80", "shop.example"), ("a.", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("", "")]
-        {
+        for (given, expected) in [
+            ("Shop.Example:80", "shop.example"),
+            ("a.", "a"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("", ""),
+        ] {
             let mut out = Vec::new();
             normal_host(&mut out, given.as_bytes());
             assert_eq!(out, expected.as_bytes());

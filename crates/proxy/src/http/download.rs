@@ -8,7 +8,7 @@ use std::time::Duration;
 use evenkeel_balance::Guard;
 use evenkeel_net::stream::{RecvHalf, SendHalf};
 use evenkeel_net::{Buffer, Deadline, clock};
-use evenkeel_wire::http1::{BodyReader, Framing, Limits, Parsed, ResponseHead, Version, write};
+use evenkeel_wire::http1::{BodyReader, Limits, Parsed, ResponseHead, Version, write};
 
 use crate::cause::Failure;
 use crate::http::answer_head::Answering;
@@ -89,7 +89,9 @@ impl Download<'_> {
                 Ok(0) if first => return Err(Failure::MEMBER_CLOSED),
                 Ok(0) => return Err(Failure::MEMBER_CUT),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Failure::MEMBER_TIMEOUT),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(Failure::MEMBER_TIMEOUT);
+                }
                 Err(_) if first => return Err(Failure::MEMBER_RESET),
                 Err(_) => return Err(Failure::MEMBER_CUT),
             }
@@ -158,7 +160,9 @@ impl Download<'_> {
             match self.receive(AHEAD).await {
                 Ok(0) => reader.finish_eof().map_err(|_| Failure::MEMBER_CUT)?,
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(Failure::MEMBER_STALLED),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(Failure::MEMBER_STALLED);
+                }
                 Err(_) => return Err(Failure::MEMBER_CUT),
             }
         }
@@ -211,7 +215,10 @@ impl Download<'_> {
         }
         self.progress.answered.set(true);
         self.client_wait.set_after(clock::now(), self.send_time);
-        self.client.send(&mut [IoSlice::new(self.out)], self.client_wait).await.map_err(client_failure)?;
+        self.client
+            .send(&mut [IoSlice::new(self.out)], self.client_wait)
+            .await
+            .map_err(client_failure)?;
         add(&self.progress.down, self.out.len());
         self.out.clear();
         Ok(())

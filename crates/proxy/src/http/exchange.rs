@@ -45,7 +45,9 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
                 Some((route, ActionRt::Pool(pool))) => {
                     balanced(session, scratch, listener, route, pool, &mut tally).await
                 }
-                Some((route, _)) => Ok(answer_here(session, scratch, listener, route, &mut tally).await),
+                Some((route, _)) => {
+                    Ok(answer_here(session, scratch, listener, route, &mut tally).await)
+                }
             }
         }
     };
@@ -123,7 +125,8 @@ async fn balanced(
         fresh_only: false,
     };
     loop {
-        let mut upstream = dialing.dial().await.inspect_err(|_| tally.attempts = dialing.attempts)?;
+        let mut upstream =
+            dialing.dial().await.inspect_err(|_| tally.attempts = dialing.attempts)?;
         tally.attempts = dialing.attempts;
         tally.member = Some(upstream.member);
         tally.affinity = binding.affinity(upstream.bound);
@@ -277,7 +280,13 @@ async fn both(
 }
 
 /// After a complete answer: the connections go back or on.
-fn settle(session: &Session, pool: &PoolRt, upstream: Upstream, done: Done, tally: &mut Tally) -> Next {
+fn settle(
+    session: &Session,
+    pool: &PoolRt,
+    upstream: Upstream,
+    done: Done,
+    tally: &mut Tally,
+) -> Next {
     tally.status = done.status;
     if done.tunnel {
         return Next::Tunnel(Box::new(upstream));
@@ -317,9 +326,13 @@ fn outcome(failure: Failure, stale: bool) -> Outcome {
     match failure {
         _ if stale => Outcome::Aborted,
         Failure { side: Side::Downstream | Side::Internal, .. } => Outcome::Aborted,
-        Failure::MEMBER_TIMEOUT | Failure::MEMBER_STALLED | Failure::REQUEST_TIMEOUT_UP => Outcome::Timeout,
+        Failure::MEMBER_TIMEOUT | Failure::MEMBER_STALLED | Failure::REQUEST_TIMEOUT_UP => {
+            Outcome::Timeout
+        }
         Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_CUT => Outcome::Reset,
-        Failure { cause, status, .. } if cause == Failure::MEMBER_STATUS.cause => Outcome::Answered { status },
+        Failure { cause, status, .. } if cause == Failure::MEMBER_STATUS.cause => {
+            Outcome::Answered { status }
+        }
         _ => Outcome::BadAnswer,
     }
 }

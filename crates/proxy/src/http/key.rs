@@ -24,7 +24,9 @@ pub(crate) fn of(buf: &[u8], head: &RequestHead, asked: &Asked, pool: &PoolRt) -
         HashKey::Path => Some(asked.path()),
         HashKey::Header(name) => head.field(buf, name).next(),
         HashKey::Cookie(name) => cookie_of(buf, head, name),
-        HashKey::Query(name) => head.query.and_then(|span| query::find(span.of(buf), name.as_bytes())),
+        HashKey::Query(name) => {
+            head.query.and_then(|span| query::find(span.of(buf), name.as_bytes()))
+        }
     };
     match text {
         Some(text) => hash_key(text),
@@ -65,15 +67,18 @@ impl Binding {
             Some(Affinity::Cookie(plan)) => {
                 let value = cookie_of(buf, head, &plan.name);
                 let tags = pool.plan.members.iter().map(|member| &*member.tag);
-                let at = value.and_then(|value| affinity::tag_for(plan, &pool.plan.name, value, tags));
-                let tag = at.and_then(|at| pool.plan.members.get(at)).map(|m| m.tag.as_bytes().to_vec());
+                let at =
+                    value.and_then(|value| affinity::tag_for(plan, &pool.plan.name, value, tags));
+                let tag =
+                    at.and_then(|at| pool.plan.members.get(at)).map(|m| m.tag.as_bytes().to_vec());
                 // A value that names nobody is remembered: the client was bound once.
                 let tag = tag.or_else(|| value.map(|_| Vec::new()));
                 Binding { tag, by_cookie: true, ..none }
             }
             Some(Affinity::Application { cookie, parameter, separator }) => {
                 let target = head.target.of(buf);
-                let value = parameter_of(target, parameter).or_else(|| cookie_of(buf, head, cookie));
+                let value =
+                    parameter_of(target, parameter).or_else(|| cookie_of(buf, head, cookie));
                 let tag = value.and_then(|value| affinity::session_tag(value, *separator));
                 Binding { tag: tag.map(<[u8]>::to_vec), ..none }
             }
@@ -146,7 +151,11 @@ mod tests {
             ("/a;jsessionid=", None),
         ];
         for (target, expected) in cases {
-            assert_eq!(parameter_of(target.as_bytes(), "jsessionid"), expected.map(str::as_bytes), "{target}");
+            assert_eq!(
+                parameter_of(target.as_bytes(), "jsessionid"),
+                expected.map(str::as_bytes),
+                "{target}"
+            );
         }
     }
 }

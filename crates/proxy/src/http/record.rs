@@ -86,7 +86,8 @@ pub(crate) fn exchange(
         member: member.map_or(Names::NONE, |member| member.id),
         code: tally.status,
     };
-    let measured = metrics::Exchange { duration, bytes_in: tally.bytes_in, bytes_out: tally.bytes_out };
+    let measured =
+        metrics::Exchange { duration, bytes_in: tally.bytes_in, bytes_out: tally.bytes_out };
     {
         let mut counters = core.metrics.borrow_mut();
         counters.exchange(key, &measured);

@@ -93,7 +93,10 @@ impl<'a> Asking<'a> {
             // An HTTP/1.0 client's wish cannot be fulfilled (RFC 9110 section 10.1.1).
             Known::Expect => self.head.version == Version::H11,
             // Written anew below, from what is believed.
-            Known::XForwardedFor | Known::XForwardedProto | Known::XForwardedHost | Known::Forwarded => false,
+            Known::XForwardedFor
+            | Known::XForwardedProto
+            | Known::XForwardedHost
+            | Known::Forwarded => false,
             Known::XForwardedPort | Known::XRealIp => self.asked.trusted,
             Known::Http2Settings => false,
             _ => !self.is_request_id(name),
@@ -201,7 +204,9 @@ impl<'a> Asking<'a> {
             Place::Client => {
                 let _ = write!(out, "{}", self.asked.client.unwrap_or(self.peer));
             }
-            Place::Host => out.extend_from_slice(self.head.host.map_or(&[], |span| span.of(self.buf))),
+            Place::Host => {
+                out.extend_from_slice(self.head.host.map_or(&[], |span| span.of(self.buf)))
+            }
             Place::Scheme => out.extend_from_slice(self.scheme()),
             Place::Path => out.extend_from_slice(self.asked.path()),
             Place::Query => {

@@ -55,7 +55,9 @@ pub(crate) async fn fail(
     let phrase = write::reason_phrase(status);
     let id = String::from_utf8_lossy(&scratch.asked.id).into_owned();
     let about = if id.is_empty() { String::new() } else { format!("\nrequest: {id}") };
-    body.extend_from_slice(format!("{status} {phrase}\ncause: {}{about}\n", failure.cause).as_bytes());
+    body.extend_from_slice(
+        format!("{status} {phrase}\ncause: {}{about}\n", failure.cause).as_bytes(),
+    );
     let own = Own {
         status,
         content_type: b"text/plain; charset=utf-8",
@@ -115,7 +117,8 @@ pub(crate) async fn send(
     tally.status = own.status;
     let time = session.send_time();
     scratch.client_wait.set_after(clock::now(), time);
-    let sent = session.stream.send(&mut [IoSlice::new(&scratch.down)], &mut scratch.client_wait).await;
+    let sent =
+        session.stream.send(&mut [IoSlice::new(&scratch.down)], &mut scratch.client_wait).await;
     if sent.is_err() {
         return Next::Close;
     }

@@ -44,8 +44,12 @@ impl Scratch {
         }
         self.asked.reset();
         self.body.clear();
-        let waits =
-            [&mut self.client_read_wait, &mut self.client_wait, &mut self.member_wait, &mut self.whole];
+        let waits = [
+            &mut self.client_read_wait,
+            &mut self.client_wait,
+            &mut self.member_wait,
+            &mut self.whole,
+        ];
         for deadline in waits {
             deadline.clear();
         }

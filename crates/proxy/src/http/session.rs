@@ -69,7 +69,13 @@ enum Woken {
 
 impl Session {
     /// A new connection.
-    pub(crate) fn new(core: Rc<Core>, place: Place, listener: u32, stream: Stream, peer: Peer) -> Session {
+    pub(crate) fn new(
+        core: Rc<Core>,
+        place: Place,
+        listener: u32,
+        stream: Stream,
+        peer: Peer,
+    ) -> Session {
         let (buffer, wait) = (Buffer::new(), Deadline::never());
         let number = core.next_connection();
         Session { core, place, listener, peer, stream, buffer, wait, served: 0, number }
@@ -90,8 +96,14 @@ impl Session {
                 });
             }
             // Between requests is the moment to go when the core drains or the listener is gone.
-            if self.core.is_draining() || self.core.snapshot().listener(self.listener).is_none() {
+            if self.core.snapshot().listener(self.listener).is_none() {
                 return Poll::Ready(Woken::End);
+            }
+            if let Some(end) = self.core.idle_ends() {
+                if clock::now() >= end {
+                    return Poll::Ready(Woken::End);
+                }
+                self.wait.set(end);
             }
             self.core.sessions.waits(self.place.slot(), cx.waker());
             self.wait.poll(cx).map(|()| Woken::Quiet)
@@ -165,7 +177,9 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
     let listener = snapshot.listener(session.listener).ok_or(None)?;
     let refused = |r: evenkeel_wire::http1::Refusal| Some(Failure::refused(r.status, r.cause));
     scratch.head.reset();
-    if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)? == Parsed::Complete {
+    if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)?
+        == Parsed::Complete
+    {
         return Ok(());
     }
     let most = listener.limits.head_bytes.saturating_add(AHEAD);
@@ -179,7 +193,9 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
             }
             Err(_) => return Err(None),
         }
-        if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)? == Parsed::Complete {
+        if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)?
+            == Parsed::Complete
+        {
             return Ok(());
         }
     }

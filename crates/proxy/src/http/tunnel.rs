@@ -18,7 +18,9 @@ const WINDOW: usize = 64 * 1024;
 pub(crate) async fn relay(mut session: Session, upstream: Box<Upstream>) {
     let Upstream { mut stream, mut buffer, guard, .. } = *upstream;
     let snapshot = session.core.snapshot();
-    let idle = snapshot.listener(session.listener).map_or(Duration::from_secs(3600), |l| l.plan.timeouts.tunnel);
+    let idle = snapshot
+        .listener(session.listener)
+        .map_or(Duration::from_secs(3600), |l| l.plan.timeouts.tunnel);
     // A tunnel may last for days; the snapshot it began with must not.
     drop(snapshot);
     session.core.metrics.borrow_mut().tunnel_opened(session.listener);

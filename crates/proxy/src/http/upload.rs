@@ -136,7 +136,8 @@ impl Upload<'_> {
 
     async fn flush(&mut self) -> Result<(), Stop> {
         if !self.out.is_empty() {
-            send(&mut self.member, &mut [IoSlice::new(self.out)], self.wait, self.send_time).await?;
+            send(&mut self.member, &mut [IoSlice::new(self.out)], self.wait, self.send_time)
+                .await?;
             self.out.clear();
         }
         Ok(())
@@ -153,7 +154,8 @@ impl Upload<'_> {
             self.progress.streamed.set(true);
         }
         if self.rate_min > 0 {
-            let earned = self.progress.body_in.get().saturating_mul(1_000_000) / u64::from(self.rate_min);
+            let earned =
+                self.progress.body_in.get().saturating_mul(1_000_000) / u64::from(self.rate_min);
             self.wait.set(Micros(clock::after(began, RATE_GRACE).0.saturating_add(earned)));
         } else {
             self.wait.clear();
@@ -161,7 +163,9 @@ impl Upload<'_> {
         match self.client.recv(self.body, BODY_AHEAD, self.wait).await {
             Ok(0) => Err(Stop::Client(Failure::CLIENT_GONE)),
             Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Stop::Client(Failure::BODY_TOO_SLOW)),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(Stop::Client(Failure::BODY_TOO_SLOW))
+            }
             Err(_) => Err(Stop::Client(Failure::CLIENT_GONE)),
         }
     }

@@ -79,7 +79,9 @@ impl Paths {
             offer(&root.routes);
             let mut at = root;
             for segment in segments(path) {
-                let Some(next) = at.below.get(segment).and_then(|n| self.nodes.get(*n)) else { break };
+                let Some(next) = at.below.get(segment).and_then(|n| self.nodes.get(*n)) else {
+                    break;
+                };
                 offer(&next.routes);
                 at = next;
             }

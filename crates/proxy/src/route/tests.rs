@@ -62,7 +62,9 @@ fn the_first_route_in_file_order_wins() {
 #[test]
 fn a_prefix_matches_whole_segments_only() {
     let routes = [route(&[], &["/a/b/*"], &[])];
-    for (path, hit) in [("/a/b", true), ("/a/b/", true), ("/a/b/c", true), ("/a/bc", false), ("/a", false)] {
+    for (path, hit) in
+        [("/a/b", true), ("/a/b/", true), ("/a/b/c", true), ("/a/bc", false), ("/a", false)]
+    {
         assert_eq!(find(&routes, "GET", "h", path).is_some(), hit, "{path}");
     }
 }
@@ -80,16 +82,16 @@ fn naive(routes: &[Route], method: &str, host: &str, path: &str) -> Option<u32> 
         let host_ok = r.hosts.is_empty()
             || r.hosts.iter().any(|h| match h {
                 HostMatch::Exact(name) => name == host,
-                HostMatch::Wildcard(parent) => {
-                    host.strip_suffix(parent.as_str()).is_some_and(|l| l.len() > 1 && l.ends_with('.'))
-                }
+                HostMatch::Wildcard(parent) => host
+                    .strip_suffix(parent.as_str())
+                    .is_some_and(|l| l.len() > 1 && l.ends_with('.')),
             });
         let path_ok = r.paths.is_empty()
             || r.paths.iter().any(|p| match p {
                 PathMatch::Exact(exact) => exact == path,
-                PathMatch::Prefix(prefix) => {
-                    path.strip_prefix(prefix.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('/'))
-                }
+                PathMatch::Prefix(prefix) => path
+                    .strip_prefix(prefix.as_str())
+                    .is_some_and(|r| r.is_empty() || r.starts_with('/')),
                 PathMatch::Regex(_) => false,
             });
         host_ok && path_ok && (r.methods.is_empty() || r.methods.iter().any(|m| m == method))
@@ -99,7 +101,10 @@ fn naive(routes: &[Route], method: &str, host: &str, path: &str) -> Option<u32> 
 
 fn any_route() -> impl Strategy<Value = Route> {
     let hosts = prop::collection::vec(prop::sample::select(vec!["a", "b.a", "*.a", "*.b.a"]), 0..2);
-    let paths = prop::collection::vec(prop::sample::select(vec!["/x", "/x/*", "/x/y/*", "/*", "/x/y"]), 0..3);
+    let paths = prop::collection::vec(
+        prop::sample::select(vec!["/x", "/x/*", "/x/y/*", "/*", "/x/y"]),
+        0..3,
+    );
     let methods = prop::collection::vec(prop::sample::select(vec!["GET", "PUT"]), 0..2);
     (hosts, paths, methods).prop_map(|(h, p, m)| route(&h, &p, &m))
 }
