@@ -39,14 +39,32 @@ pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
     Ok(clean)
 }
 
-/// The targets by file name, sorted.
+/// The targets, as fuzz/Cargo.toml names them, sorted.
 fn targets() -> Result<Vec<String>, Failure> {
-    let folder = shell::root().join("fuzz/fuzz_targets");
-    let entries = fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let files = entries.flatten().map(|entry| entry.path());
-    let rust = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    let names = rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    let manifest = shell::root().join("fuzz/Cargo.toml");
+    let text = fs::read_to_string(&manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
+    Ok(binaries(&text))
+}
+
+fn binaries(manifest: &str) -> Vec<String> {
+    let sections = manifest.split("[[bin]]").skip(1);
+    let names = sections.filter_map(|section| {
+        let line = section.lines().find_map(|line| line.trim().strip_prefix("name"))?;
+        Some(line.trim_start_matches([' ', '=']).trim().trim_matches('"').to_owned())
+    });
     let mut names: Vec<String> = names.collect();
     names.sort();
-    Ok(names)
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_the_binaries_of_the_manifest() {
+        let manifest = "[package]\nname = \"fuzz\"\n[[bin]]\nname = \"b\"\npath = \"x.rs\"\n\n\
+                        [[bin]]\npath = \"y.rs\"\nname = \"a\"\n";
+        assert_eq!(binaries(manifest), ["a", "b"]);
+    }
 }

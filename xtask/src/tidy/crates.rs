@@ -63,6 +63,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["crates/evenkeel/", "xtask/"]),
     ("clap_complete", &["crates/evenkeel/"]),
     ("clap_mangen", &["crates/evenkeel/"]),
+    ("hyper", &["crates/admin/"]),
+    ("hyper_util", &["crates/admin/"]),
     ("hickory_resolver", &["crates/control/"]),
     ("mimalloc", &["crates/evenkeel/"]),
     ("rustix", &["crates/net/", "crates/testkit/", "xtask/"]),

@@ -81,8 +81,10 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
+/// Tests, and what only a developer runs.
 fn is_test_file(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("/tests.rs")
+    let folders = ["/tests/", "/examples/", "/benches/"];
+    folders.iter().any(|folder| path.contains(folder)) || path.ends_with("/tests.rs")
 }
 
 fn line_of(text: &str, at: usize) -> usize {

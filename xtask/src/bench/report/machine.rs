@@ -12,10 +12,11 @@ pub(super) fn processor() -> String {
     format!("{name}, {count} cores")
 }
 
-/// The kernel's version.
+/// The kernel's version, and what TCP paces itself by: both change every number.
 pub(super) fn kernel() -> String {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    release.trim().to_owned()
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let congestion = read("/proc/sys/net/ipv4/tcp_congestion_control");
+    format!("{} with {congestion}", read("/proc/sys/kernel/osrelease"))
 }
 
 /// Today, `2026-01-31`.
