@@ -130,6 +130,7 @@ impl Dialing<'_> {
         let balance = &self.pool.balance;
         let ask = |now| Ask { now, key: self.key, bound: self.bound, tried: &self.tried };
         let mut until = None;
+        let mut ticket = None;
         loop {
             let now = clock::now();
             match balance.pick(&ask(Micros(now.0)), &mut self.core.rng.borrow_mut()) {
@@ -138,7 +139,12 @@ impl Dialing<'_> {
                 Err(_) => return Err(Failure::NO_MEMBER),
             }
             let until = *until.get_or_insert(clock::after(now, self.pool.plan.timeouts.queue));
-            let Some(mut ticket) = balance.enqueue() else { return Err(Failure::QUEUE_FULL) };
+            // Tried once more after joining the line: a place may have become free in between, and
+            // nobody would call for it again.
+            let Some(mut ticket) = ticket.take() else {
+                ticket = Some(balance.enqueue().ok_or(Failure::QUEUE_FULL)?);
+                continue;
+            };
             let mut deadline = Deadline::never();
             deadline.set(until);
             let called = poll_fn(|cx| match ticket.poll(cx) {

@@ -1,0 +1,94 @@
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ask::{Micros, Outcome};
+use crate::member::Member;
+use crate::pool::Pool;
+
+/// Counts one exchange on its member, from the pick until it is dropped: forgetting is impossible.
+/// Dropped without a [`report`](Guard::report), the exchange counts as aborted, which says nothing
+/// about the member.
+pub struct Guard {
+    pool: Arc<Pool>,
+    member: Arc<Member>,
+    index: usize,
+    /// When the wait for an answer began: at the pick, then at the connection.
+    began: Cell<Micros>,
+    first_byte: Cell<Option<Duration>>,
+}
+
+impl Guard {
+    /// Counts a request; `None` when the member's last place was taken meanwhile.
+    pub(crate) fn enter(pool: &Arc<Pool>, index: usize, now: Micros) -> Option<Guard> {
+        let member = pool.members().get(index)?;
+        member.enter(now).then(|| Guard {
+            pool: pool.clone(),
+            member: member.clone(),
+            index,
+            began: Cell::new(now),
+            first_byte: Cell::new(None),
+        })
+    }
+
+    /// The member's position in its pool.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The member.
+    pub fn member(&self) -> &Arc<Member> {
+        &self.member
+    }
+
+    /// A connection was made: what follows is the member's own time.
+    pub fn connected(&self, now: Micros) {
+        self.began.set(now);
+    }
+
+    /// The first byte of the answer came.
+    pub fn first_byte(&self, now: Micros) {
+        if self.first_byte.get().is_none() {
+            let took = now.since(self.began.get());
+            self.first_byte.set(Some(took));
+            self.member.answered(took, now);
+        }
+    }
+
+    /// How long the first byte took, from connection or pick.
+    pub fn first_byte_after(&self) -> Option<Duration> {
+        self.first_byte.get()
+    }
+
+    /// Bytes came from the member.
+    pub fn received(&self, bytes: u64) {
+        self.member.moved(bytes, 0);
+    }
+
+    /// Bytes went to the member.
+    pub fn sent(&self, bytes: u64) {
+        self.member.moved(0, bytes);
+    }
+
+    /// The exchange ended.
+    pub fn report(self, outcome: Outcome, now: Micros) {
+        if !matches!(outcome, Outcome::Aborted | Outcome::ConnectFailed) {
+            self.member.saw_bytes(now);
+        }
+        self.pool.heard(self.index, outcome, now);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.member.leave();
+        self.pool.queue().wake_one();
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Guard({} of {})", self.member.tag(), self.pool.name())
+    }
+}

@@ -1,0 +1,360 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use evenkeel_plan::{self as plan, MemberState, Name, Policy, Weight};
+
+use crate::ask::{Ask, Bound, Change, Micros, NoMember, Outcome, Pick, ProbeResult, Rng, Why};
+use crate::budget::Budget;
+use crate::guard::Guard;
+use crate::member::{Member, is_failure};
+use crate::policy::{self, Fits, apache};
+use crate::queue::{Queue, Ticket};
+use crate::view::{Candidate, Role, Table, View};
+
+/// Changes that wait to be told; more are forgotten, oldest first.
+const CHANGES_MAX: usize = 1024;
+
+/// A set of members and who of them gets the next request. Shared by all cores.
+#[derive(Debug)]
+pub struct Pool {
+    plan: plan::Pool,
+    members: Vec<Arc<Member>>,
+    roles: Vec<Role>,
+    by_tag: HashMap<Name, usize, foldhash::fast::FixedState>,
+    view: ArcSwap<View>,
+    /// Whose turn it is.
+    cursor: Arc<AtomicU64>,
+    /// Held while an Apache policy decides.
+    turn: Mutex<()>,
+    budget: Budget,
+    queue: Queue,
+    changes: Mutex<Vec<(usize, Change)>>,
+    /// When recent bytes were last halved.
+    halved: AtomicU64,
+}
+
+impl Pool {
+    /// A pool after its plan. Members of `survivors` that keep address and tag are taken over with
+    /// everything counted, measured and ordered; so is whose turn it is.
+    pub fn new(plan: &plan::Pool, survivors: Option<&Pool>, now: Micros) -> Pool {
+        let member = |new: &plan::Member| {
+            let old = survivors.and_then(|pool| pool.members.iter().find(|member| member.is(new)));
+            match old {
+                Some(old) => {
+                    old.follow(new);
+                    old.clone()
+                }
+                None => Arc::new(Member::new(new, now)),
+            }
+        };
+        let members: Vec<Arc<Member>> = plan.members.iter().map(member).collect();
+        let role = |m: &plan::Member| Role { tier: m.tier, backup: m.backup, spare: m.spare };
+        if plan.health.check.is_none() {
+            // Nobody would ever find them up again.
+            members.iter().for_each(|member| member.assume_up(now));
+        }
+        let pool = Pool {
+            roles: plan.members.iter().map(role).collect(),
+            by_tag: plan.members.iter().enumerate().map(|(at, m)| (m.tag.clone(), at)).collect(),
+            members,
+            view: ArcSwap::default(),
+            cursor: survivors.map_or_else(Arc::default, |old| old.cursor.clone()),
+            turn: Mutex::new(()),
+            budget: Budget::new(now.0),
+            queue: Queue::default(),
+            changes: Mutex::default(),
+            halved: AtomicU64::new(now.0),
+            plan: plan.clone(),
+        };
+        pool.refresh(now);
+        pool
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Name {
+        &self.plan.name
+    }
+
+    /// The plan it was made after.
+    pub fn plan(&self) -> &plan::Pool {
+        &self.plan
+    }
+
+    /// Its members in plan order.
+    pub fn members(&self) -> &[Arc<Member>] {
+        &self.members
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Requests that wait for a member.
+    pub fn queue_len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Picks a member and counts the request on it.
+    ///
+    /// # Errors
+    /// Nobody can be picked; why.
+    pub fn pick(self: &Arc<Pool>, ask: &Ask<'_>, rng: &mut Rng) -> Result<Pick, NoMember> {
+        if ask.tried.is_empty() {
+            self.budget.request(self.plan.retry.budget.get());
+        }
+        // Another core may take a member's last place between choice and count: choose again.
+        for _ in 0..=self.members.len().min(16) {
+            let (index, why, bound) = self.choose(ask, rng, true)?;
+            if let Some(guard) = Guard::enter(self, index, ask.now) {
+                return Ok(Pick { guard, bound, why });
+            }
+        }
+        Err(NoMember::AllBusy)
+    }
+
+    /// Says who would be picked, and changes nothing.
+    ///
+    /// # Errors
+    /// Nobody could be picked; why.
+    pub fn peek(self: &Arc<Pool>, ask: &Ask<'_>, rng: &mut Rng) -> Result<(usize, Why), NoMember> {
+        self.choose(ask, rng, false).map(|(index, why, _)| (index, why))
+    }
+
+    fn choose(
+        &self,
+        ask: &Ask<'_>,
+        rng: &mut Rng,
+        count: bool,
+    ) -> Result<(usize, Why, bool), NoMember> {
+        if self.members.is_empty() {
+            return Err(NoMember::Empty);
+        }
+        let apache = self.apache();
+        let _turn = apache.as_ref().map(|_| lock(&self.turn));
+        if let Bound::Tag(tag) = ask.bound
+            && let Some(index) = self.bound_to(tag, ask)
+        {
+            if let Some(field) = apache.as_ref().filter(|_| count) {
+                field.charge_bound(index, ask);
+            }
+            return Ok((index, Why::Affinity, true));
+        }
+        if let Some(field) = &apache {
+            self.recover_all(ask.now);
+            let picked = field.pick(ask, rng, count);
+            return picked
+                .map(|(index, why)| (index, why, false))
+                .ok_or_else(|| self.nobody(ask.now));
+        }
+        self.choose_by_view(ask, rng, count)
+    }
+
+    /// The member that affinity names, if it may serve.
+    fn bound_to(&self, tag: &[u8], ask: &Ask<'_>) -> Option<usize> {
+        let index = *self.by_tag.get(str::from_utf8(tag).ok()?)?;
+        let member = &self.members[index];
+        (member.serves_bound(ask.now) && member.has_room() && !ask.tried.contains(index))
+            .then_some(index)
+    }
+
+    fn choose_by_view(
+        &self,
+        ask: &Ask<'_>,
+        rng: &mut Rng,
+        count: bool,
+    ) -> Result<(usize, Why, bool), NoMember> {
+        let view = self.view.load();
+        let candidates = &view.candidates;
+        let lives =
+            |c: &Candidate| c.member.is_up() && (view.panic || !c.member.is_ejected(ask.now));
+        let may = |at: usize| lives(&candidates[at]) && candidates[at].member.has_room();
+        let untried = |at: usize| may(at) && !ask.tried.contains(candidates[at].index);
+        let best = |at: usize| untried(at) && !candidates[at].member.is_suspect(ask.now);
+        // Rather a member that was tried before than none, but only when no other is left at all.
+        let all_tried = candidates.iter().all(|c| !lives(c) || ask.tried.contains(c.index));
+        let last: Fits<'_> = if all_tried { &may } else { &untried };
+        for fits in [&best as Fits<'_>, &untried, last] {
+            if let Some(at) = self.by_policy(&view, ask, rng, fits, count) {
+                let Candidate { index, why, .. } = candidates[at];
+                let by_key = matches!(ask.bound, Bound::Key(_));
+                return Ok((index, if by_key { Why::Affinity } else { why }, by_key));
+            }
+        }
+        Err(self.nobody(ask.now))
+    }
+
+    fn by_policy(
+        &self,
+        view: &View,
+        ask: &Ask<'_>,
+        rng: &mut Rng,
+        fits: Fits<'_>,
+        count: bool,
+    ) -> Option<usize> {
+        let candidates = &view.candidates;
+        let key = match ask.bound {
+            Bound::Key(key) => key,
+            _ => ask.key,
+        };
+        let hashes = self.plan.policy.hashes();
+        if matches!(ask.bound, Bound::Key(_)) && !hashes {
+            return policy::rendezvous(candidates, key, fits);
+        }
+        match (&view.table, self.plan.policy) {
+            (Table::Sequence(sequence), _) if count => sequence.pick(&self.cursor, fits),
+            (Table::Sequence(sequence), _) => sequence.peek(&self.cursor, fits),
+            (Table::Ring(ring), _) => ring.pick(key, fits),
+            (Table::Maglev(maglev), _) => maglev.pick(key, candidates.len(), fits),
+            (Table::Alias(alias), Policy::RandomTwo) => {
+                policy::drawn(candidates, alias, rng, policy::by_requests_under_way, fits, 2)
+            }
+            (Table::Alias(alias), least) => {
+                let measure = match least {
+                    Policy::LeastBytes => policy::by_bytes,
+                    Policy::LeastTime => policy::by_time,
+                    _ => policy::by_requests_under_way,
+                };
+                policy::least(candidates, alias, &self.cursor, rng, measure, fits)
+            }
+            (Table::None, _) => None,
+        }
+    }
+
+    /// Why nobody was picked.
+    fn nobody(&self, now: Micros) -> NoMember {
+        let view = self.view.load();
+        let busy = match self.apache() {
+            Some(_) => {
+                self.members.iter().any(|member| member.is_usable(now) && !member.has_room())
+            }
+            None => view.candidates.iter().any(|candidate| !candidate.member.has_room()),
+        };
+        if busy { NoMember::AllBusy } else { NoMember::AllDown }
+    }
+
+    fn apache(&self) -> Option<apache::Field<'_>> {
+        let policy = self.plan.policy;
+        let apache = matches!(
+            policy,
+            Policy::ByRequests | Policy::ByTraffic | Policy::ByBusyness | Policy::Heartbeat
+        );
+        apache.then(|| apache::Field { policy, members: &self.members, roles: &self.roles })
+    }
+
+    /// Apache's forcerecovery: when every member is in error, all get another chance at once.
+    fn recover_all(&self, now: Micros) {
+        if self.members.iter().all(|member| member.is_ejected(now)) {
+            for member in &self.members {
+                member.end_ejection(now, true);
+            }
+        }
+    }
+
+    /// An exchange ended for a member.
+    pub(crate) fn heard(&self, index: usize, outcome: Outcome, now: Micros) {
+        let passive = self.plan.health.passive.as_ref();
+        let Some(member) = self.members.get(index).filter(|_| is_failure(outcome, passive)) else {
+            return;
+        };
+        if !member.failed(passive, now) {
+            return;
+        }
+        let Some(passive) = passive else { return };
+        let others = self.members.iter().enumerate().any(|(at, m)| at != index && m.is_usable(now));
+        if !others && self.apache().is_none() {
+            // The last usable member is better than none.
+            return;
+        }
+        member.eject(passive.eject, now);
+        self.note(index, Change::Ejected { reason: outcome.words(), time: passive.eject });
+        self.refresh(now);
+    }
+
+    fn note(&self, index: usize, change: Change) {
+        let mut changes = lock(&self.changes);
+        if changes.len() >= CHANGES_MAX {
+            changes.remove(0);
+        }
+        changes.push((index, change));
+    }
+
+    /// Builds anew who may be picked.
+    pub fn refresh(&self, now: Micros) {
+        let view = View::build(self.plan.policy, &self.members, &self.roles, now);
+        self.view.store(Arc::new(view));
+    }
+
+    /// Lets time pass: shares grow, ejections end, budgets fill. To be called about four times a
+    /// second by one caller. Returns what changed by itself since the last call.
+    pub fn tick(&self, now: Micros) -> Vec<(usize, Change)> {
+        self.budget.tick(self.plan.retry.budget.get(), now.0);
+        if now.since(Micros(self.halved.load(Relaxed))) >= Duration::from_secs(1) {
+            self.halved.store(now.0, Relaxed);
+            self.members.iter().for_each(|member| member.forget_half());
+        }
+        let mut changed = false;
+        for (index, member) in self.members.iter().enumerate() {
+            changed |= member.step_ramp(now);
+            if member.end_ejection(now, false) {
+                changed = true;
+                self.note(index, Change::Returned);
+            }
+        }
+        if changed {
+            self.refresh(now);
+        }
+        std::mem::take(&mut *lock(&self.changes))
+    }
+
+    /// A probe of the member ended.
+    pub fn probed(&self, index: usize, result: ProbeResult, now: Micros) -> Option<Change> {
+        let change = self.members.get(index)?.probed(result, &self.plan.health, now)?;
+        self.refresh(now);
+        Some(change)
+    }
+
+    /// Orders a member's state.
+    pub fn set_state(&self, index: usize, state: MemberState, now: Micros) {
+        if let Some(member) = self.members.get(index) {
+            member.set_state(state);
+            self.refresh(now);
+        }
+    }
+
+    /// Orders a member's weight. As in Apache, its policies then begin their count anew.
+    pub fn set_weight(&self, index: usize, weight: Weight, now: Micros) {
+        if let Some(member) = self.members.get(index) {
+            member.set_weight(weight);
+            for member in &self.members {
+                member.credit.store(i64::from(member.weight().hundredths()), Relaxed);
+            }
+            self.refresh(now);
+        }
+    }
+
+    /// What a member reported of itself, for the policy `heartbeat`.
+    pub fn heartbeat(&self, index: usize, ready: u32, busy: u32, now: Micros) {
+        if let Some(member) = self.members.get(index) {
+            apache::report_heartbeat(member, ready, busy, now);
+        }
+    }
+
+    /// Whether the budget allows one more retry; takes it.
+    pub fn retry_allowed(&self, _now: Micros) -> bool {
+        self.budget.take()
+    }
+
+    /// A place in the waiting line; `None` when it is full. Pick again after joining: a place may
+    /// have become free just before.
+    pub fn enqueue(self: &Arc<Pool>) -> Option<Ticket> {
+        Ticket::join(self, self.plan.limits.queue as usize)
+    }
+}
+
+/// Nothing in there is left half-changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
