@@ -1,7 +1,15 @@
-//! Stub until the real room is merged.
-#![allow(missing_docs, unused)]
-use std::path::*;
-pub struct Loaded { pub plan: Option<evenkeel_plan::Plan>, pub diagnostics: Vec<Diagnostic>, pub sources: Sources, pub files: Vec<PathBuf> }
-pub struct Diagnostic; pub struct Sources;
-pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Loaded { Loaded { plan: None, diagnostics: vec![], sources: Sources, files: vec![] } }
-pub fn render(d: &[Diagnostic], s: &Sources, colour: bool) -> String { String::new() }
+//! Files in, plan and diagnostics out. **Law: pure; never panics, never touches the network.**
+//!
+//! Every error is found in one go, with file, line, excerpt and the nearest right word. What a key
+//! is called, what it takes, its default and its one-line description stand in one row
+//! (`native/*`), from which reading, the JSON Schema and the reference are made.
+#![forbid(unsafe_code)]
+
+mod diagnostic;
+mod load;
+mod native;
+
+pub use diagnostic::{Diagnostic, Severity, Sources, render};
+pub use load::{Loaded, load, load_str};
+pub use native::print::print;
+pub use native::reference::{reference_markdown, schema};

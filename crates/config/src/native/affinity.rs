@@ -1,0 +1,210 @@
+//! `affinity = { … }`
+
+use evenkeel_plan::{Affinity, CookieAffinity};
+
+use super::row::{Kind, Row, keys, read};
+use super::value::{Reader, Value};
+
+/// Affinity while it is read; one of the three must be named.
+#[derive(Default)]
+pub(crate) struct Draft {
+    cookie: Option<CookieAffinity>,
+    application: Option<(String, String)>,
+    separator: Option<Option<u8>>,
+    client: bool,
+}
+
+pub(crate) const ROWS: &[Row<Draft>] = &[
+    Row {
+        name: "cookie",
+        kind: Kind::Any(
+            "a cookie's name, or { name, path, domain, max_age, secure, http_only, same_site, key }",
+        ),
+        default: "",
+        doc: "A cookie that the balancer sets.",
+        set: |draft, value, reader| {
+            let mut cookie = CookieAffinity::named("");
+            match value.as_table() {
+                Some(table) => drop(read(COOKIE, &[], "cookie", table, &mut cookie, reader)),
+                None => cookie.name = cookie_name(value, reader).unwrap_or_default(),
+            }
+            if value.as_table().is_some() && cookie.name.is_empty() {
+                reader.error(value.span(), "a cookie needs a `name`", "add name = \"ROUTEID\"");
+            }
+            draft.cookie = Some(cookie);
+        },
+    },
+    Row {
+        name: "application",
+        kind: Kind::Text,
+        default: "",
+        doc: "The application's session id, as \"JSESSIONID\" or \"COOKIE|parameter\"; what follows the separator is the member's tag.",
+        set: |draft, value, reader| {
+            let Some(text) = value.string(reader) else { return };
+            let lower = text.to_ascii_lowercase();
+            let (cookie, parameter) = text.split_once('|').unwrap_or((&text, &lower));
+            let good = |name: &str| !name.is_empty() && name.bytes().all(super::route::is_token);
+            if good(cookie) && good(parameter) {
+                draft.application = Some((cookie.to_owned(), parameter.to_owned()));
+            } else {
+                value.wrong::<()>(
+                    reader,
+                    "expected a name like \"JSESSIONID\" or \"COOKIE|parameter\"",
+                );
+            }
+        },
+    },
+    Row {
+        name: "separator",
+        kind: Kind::Any("one character, or false: the whole value is the tag"),
+        default: ".",
+        doc: "With `application`: what stands between session id and tag.",
+        set: |draft, value, reader| {
+            if value.is_false() {
+                draft.separator = Some(None);
+                return;
+            }
+            match value.string(reader).as_deref().map(str::as_bytes) {
+                Some([one]) if one.is_ascii_graphic() => draft.separator = Some(Some(*one)),
+                Some(_) => drop(value.wrong::<()>(reader, "expected one character")),
+                None => {}
+            }
+        },
+    },
+    Row {
+        name: "client",
+        kind: Kind::Word(&["source"]),
+        default: "",
+        doc: "By client address.",
+        set: |draft, value, reader| {
+            draft.client = value.one_of(reader, &[("source", true)]).unwrap_or(false)
+        },
+    },
+];
+
+pub(crate) const COOKIE: &[Row<CookieAffinity>] = &[
+    Row {
+        name: "name",
+        kind: Kind::Text,
+        default: "",
+        doc: "The cookie's name.",
+        set: |c, value, reader| c.name = cookie_name(value, reader).unwrap_or_default(),
+    },
+    Row {
+        name: "path",
+        kind: Kind::Text,
+        default: "/",
+        doc: "`Path`.",
+        set: |c, value, reader| c.path = attribute(value, reader).unwrap_or_else(|| "/".to_owned()),
+    },
+    Row {
+        name: "domain",
+        kind: Kind::Text,
+        default: "",
+        doc: "`Domain`.",
+        set: |c, value, reader| c.domain = attribute(value, reader),
+    },
+    Row {
+        name: "max_age",
+        kind: Kind::Duration,
+        default: "",
+        doc: "`Max-Age`; a session cookie without it.",
+        set: |c, value, reader| c.max_age = value.positive(reader),
+    },
+    Row {
+        name: "secure",
+        kind: Kind::Boolean,
+        default: "when the request came by https",
+        doc: "`Secure`.",
+        set: |c, value, reader| c.secure = value.boolean(reader),
+    },
+    Row {
+        name: "http_only",
+        kind: Kind::Boolean,
+        default: "true",
+        doc: "`HttpOnly`.",
+        set: |c, value, reader| c.http_only = value.boolean(reader).unwrap_or(true),
+    },
+    Row {
+        name: "same_site",
+        kind: Kind::Word(&["Lax", "Strict", "None"]),
+        default: "Lax",
+        doc: "`SameSite`.",
+        set: |c, value, reader| {
+            let words = [("Lax", "Lax"), ("Strict", "Strict"), ("None", "None")];
+            if let Some(word) = value.one_of(reader, &words) {
+                c.same_site = word.to_owned();
+            }
+        },
+    },
+    Row {
+        name: "key",
+        kind: Kind::Text,
+        default: "",
+        doc: "A secret of at least 16 characters: the cookie then hides the member and cannot be forged.",
+        set: |c, value, reader| {
+            let key = value.string(reader);
+            if key.as_ref().is_some_and(|key| key.len() < 16) {
+                value.wrong::<()>(reader, "at least 16 characters");
+            }
+            c.key = key;
+        },
+    },
+];
+
+/// Reads `affinity = { … }`.
+pub(crate) fn affinity(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Affinity> {
+    let table = value.table(reader)?;
+    let mut draft = Draft::default();
+    let places = read(ROWS, &[], "affinity", table, &mut draft, reader);
+    let kinds: Vec<_> = places.iter().filter(|(name, _)| name != "separator").collect();
+    if kinds.len() != 1 {
+        reader.error(
+            value.span(),
+            "affinity is one of `cookie`, `application`, `client`",
+            "exactly one is needed",
+        );
+    }
+    if let (Some((_, span)), None) =
+        (places.iter().find(|(name, _)| name == "separator"), &draft.application)
+    {
+        reader.error(
+            span.clone(),
+            "`separator` needs `application`",
+            "has no effect as things are",
+        );
+    }
+    if let Some(cookie) = draft.cookie {
+        return Some(Affinity::Cookie(cookie));
+    }
+    if let Some((cookie, parameter)) = draft.application {
+        return Some(Affinity::Application {
+            cookie,
+            parameter,
+            separator: draft.separator.unwrap_or(Some(b'.')),
+        });
+    }
+    draft.client.then_some(Affinity::Client)
+}
+
+/// Keys of the affinity table, for the reference.
+pub(crate) fn rows() -> Vec<super::row::Key> {
+    keys(ROWS)
+}
+
+fn cookie_name(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let text = value.string(reader)?;
+    let good = !text.is_empty() && text.len() <= 128 && text.bytes().all(super::route::is_token);
+    if good {
+        Some(text)
+    } else {
+        value.wrong(reader, "a cookie's name is a word of letters, digits and -_.")
+    }
+}
+
+fn attribute(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let text = value.string(reader)?;
+    let good =
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b';' && b != b',');
+    if good { Some(text) } else { value.wrong(reader, "no blanks, `;` or `,` here") }
+}

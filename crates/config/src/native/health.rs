@@ -1,0 +1,256 @@
+//! `[pool.health]`
+
+use std::time::Duration;
+
+use evenkeel_plan::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck};
+
+use super::listener::peek_text;
+use super::row::{Kind, Row, keys, read};
+use super::value::{Reader, Value};
+
+/// Health while it is read: what belongs to one kind of check or another is sorted out at the end.
+#[derive(Default)]
+pub(crate) struct Draft {
+    plan: Health,
+    kind: Option<Probe>,
+    method: Option<String>,
+    path: Option<String>,
+    host: Option<String>,
+    status: Option<Vec<StatusRange>>,
+    body: Option<String>,
+    send: Option<String>,
+    expect: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Probe {
+    Off,
+    Http,
+    Tcp,
+}
+
+pub(crate) const ROWS: &[Row<Draft>] = &[
+    Row {
+        name: "check",
+        kind: Kind::Word(&["off", "http", "tcp"]),
+        default: "off",
+        doc: "How members are probed.",
+        set: |draft, value, reader| {
+            let later = ["smtp", "ftp", "grpc", "command"];
+            if let Some(text) = peek_text(value).filter(|text| later.contains(&text.as_str())) {
+                reader.not_yet(value.span(), &format!("check \"{text}\""));
+                return;
+            }
+            let words = [("off", Probe::Off), ("http", Probe::Http), ("tcp", Probe::Tcp)];
+            draft.kind = value.one_of(reader, &words);
+        },
+    },
+    Row {
+        name: "path",
+        kind: Kind::Text,
+        default: "/",
+        doc: "http: path and query asked for.",
+        set: |draft, value, reader| {
+            let text = value.string(reader);
+            let good = |text: &String| {
+                text.starts_with('/') && text.bytes().all(|b| b > b' ' && b != 0x7f)
+            };
+            if text.as_ref().is_some_and(|text| !good(text)) {
+                value.wrong::<()>(reader, "expected a path that begins with /");
+            }
+            draft.path = text;
+        },
+    },
+    Row {
+        name: "method",
+        kind: Kind::Text,
+        default: "GET",
+        doc: "http: the method.",
+        set: |draft, value, reader| {
+            let text = value.string(reader);
+            if text.as_ref().is_some_and(|t| t.is_empty() || !t.bytes().all(super::route::is_token))
+            {
+                value.wrong::<()>(reader, "a method is a word like GET");
+            }
+            draft.method = text;
+        },
+    },
+    Row {
+        name: "host",
+        kind: Kind::Text,
+        default: "the member's address",
+        doc: "http: the Host sent.",
+        set: |draft, value, reader| {
+            let text = value.string(reader);
+            if text
+                .as_ref()
+                .is_some_and(|t| t.is_empty() || !t.bytes().all(|b| b.is_ascii_graphic()))
+            {
+                value.wrong::<()>(reader, "expected a host");
+            }
+            draft.host = text;
+        },
+    },
+    Row {
+        name: "status",
+        kind: Kind::Any("statuses and ranges, as [200, \"300-399\"]"),
+        default: "\"200-399\"",
+        doc: "http: statuses that pass.",
+        set: |draft, value, reader| draft.status = value.statuses(reader),
+    },
+    Row {
+        name: "body",
+        kind: Kind::Text,
+        default: "",
+        doc: "http: text that the first 64 KiB of the body must contain.",
+        set: |draft, value, reader| draft.body = value.string(reader),
+    },
+    Row {
+        name: "send",
+        kind: Kind::Text,
+        default: "",
+        doc: "tcp: bytes sent after the connection is made; at most 4 KiB.",
+        set: |draft, value, reader| draft.send = short(value, reader),
+    },
+    Row {
+        name: "expect",
+        kind: Kind::Text,
+        default: "",
+        doc: "tcp: bytes that the answer must contain.",
+        set: |draft, value, reader| draft.expect = short(value, reader),
+    },
+    Row {
+        name: "interval",
+        kind: Kind::Duration,
+        default: "2s",
+        doc: "Between two probes of a member, ± 10 %; at least 100ms.",
+        set: |draft, value, reader| {
+            if let Some(time) = value.positive(reader) {
+                if time < Duration::from_millis(100) {
+                    value.wrong::<()>(reader, "at least 100ms");
+                }
+                draft.plan.interval = time;
+            }
+        },
+    },
+    Row {
+        name: "timeout",
+        kind: Kind::Duration,
+        default: "1s",
+        doc: "A probe that takes longer has failed.",
+        set: |draft, value, reader| {
+            draft.plan.timeout = value.positive(reader).unwrap_or(draft.plan.timeout)
+        },
+    },
+    Row {
+        name: "fall",
+        kind: Kind::Whole,
+        default: "3",
+        doc: "Failures in a row until a member is down.",
+        set: |draft, value, reader| {
+            draft.plan.fall = value.integer(reader, 1..=1000).map_or(3, |n| n as u32)
+        },
+    },
+    Row {
+        name: "rise",
+        kind: Kind::Whole,
+        default: "2",
+        doc: "Successes in a row until it is up again.",
+        set: |draft, value, reader| {
+            draft.plan.rise = value.integer(reader, 1..=1000).map_or(2, |n| n as u32)
+        },
+    },
+    Row {
+        name: "passive",
+        kind: Kind::Table(|| keys(PASSIVE)),
+        default: "{ errors = 5, window = \"10s\", eject = \"10s\" }",
+        doc: "Ejection by what real traffic shows; false turns it off.",
+        set: |draft, value, reader| {
+            if value.is_false() {
+                draft.plan.passive = None;
+            } else if let Some(table) = value.table(reader) {
+                let mut passive = Passive::default();
+                read(PASSIVE, &[], "passive", table, &mut passive, reader);
+                draft.plan.passive = Some(passive);
+            }
+        },
+    },
+];
+
+pub(crate) const PASSIVE: &[Row<Passive>] = &[
+    Row {
+        name: "errors",
+        kind: Kind::Whole,
+        default: "5",
+        doc: "Errors within `window` that eject the member.",
+        set: |p, value, reader| {
+            p.errors = value.integer(reader, 1..=100_000).map_or(p.errors, |n| n as u32)
+        },
+    },
+    Row {
+        name: "window",
+        kind: Kind::Duration,
+        default: "10s",
+        doc: "The time over which errors are counted.",
+        set: |p, value, reader| p.window = value.positive(reader).unwrap_or(p.window),
+    },
+    Row {
+        name: "eject",
+        kind: Kind::Duration,
+        default: "10s",
+        doc: "How long the member gets no requests.",
+        set: |p, value, reader| p.eject = value.positive(reader).unwrap_or(p.eject),
+    },
+    Row {
+        name: "statuses",
+        kind: Kind::Any("statuses and ranges, as [500, \"502-504\"]"),
+        default: "[]",
+        doc: "Answers that count as errors.",
+        set: |p, value, reader| p.statuses = value.statuses(reader).unwrap_or_default(),
+    },
+];
+
+/// Reads `health = { … }` or `[pool.health]`.
+pub(crate) fn health(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Health> {
+    let table = value.table(reader)?;
+    let mut draft = Draft::default();
+    let places = read(ROWS, &[], "health", table, &mut draft, reader);
+    let kind = draft.kind.unwrap_or(Probe::Off);
+    let belongs = |names: &[&str], wanted: Probe, word: &str, reader: &mut Reader<'_>| {
+        for (name, span) in places.iter().filter(|(name, _)| names.contains(&name.as_str())) {
+            if kind != wanted {
+                reader.error_help(
+                    span.clone(),
+                    format!("`{name}` needs check = \"{word}\""),
+                    "has no effect as things are",
+                    format!("add check = \"{word}\""),
+                );
+            }
+        }
+    };
+    belongs(&["path", "method", "host", "status", "body"], Probe::Http, "http", reader);
+    belongs(&["send", "expect"], Probe::Tcp, "tcp", reader);
+    draft.plan.check = match kind {
+        Probe::Off => None,
+        Probe::Tcp => Some(Check::Tcp(TcpCheck {
+            send: draft.send.unwrap_or_default().into_bytes(),
+            expect: draft.expect.unwrap_or_default().into_bytes(),
+        })),
+        Probe::Http => {
+            let usual = HttpCheck::default();
+            Some(Check::Http(HttpCheck {
+                method: draft.method.unwrap_or(usual.method),
+                path: draft.path.unwrap_or(usual.path),
+                host: draft.host,
+                status: draft.status.unwrap_or(usual.status),
+                body: draft.body,
+            }))
+        }
+    };
+    Some(draft.plan)
+}
+
+fn short(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let text = value.string(reader)?;
+    if text.len() <= 4096 { Some(text) } else { value.wrong(reader, "at most 4 KiB") }
+}

@@ -1,0 +1,13 @@
+//! Our own format: TOML.
+
+mod affinity;
+mod health;
+pub(crate) mod listener;
+pub(crate) mod pool;
+pub(crate) mod print;
+pub(crate) mod reference;
+pub(crate) mod route;
+pub(crate) mod row;
+pub(crate) mod top;
+mod units;
+pub(crate) mod value;

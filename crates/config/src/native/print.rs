@@ -1,0 +1,3 @@
+pub fn print(_plan: &evenkeel_plan::Plan) -> String {
+    String::new()
+}

@@ -1,0 +1,455 @@
+//! `[[route]]`
+
+use evenkeel_plan::{
+    Action, HeaderEdits, HostMatch, HostName, Name, PathMatch, Redirect, Respond, Rewrite, Route,
+};
+
+use super::row::{Kind, Row, keys, read};
+use super::value::{Reader, Value};
+
+/// A route while it is read.
+pub(crate) struct Draft {
+    pub(crate) plan: Route,
+    /// Actions that were named; there must be one.
+    pub(crate) actions: u32,
+}
+
+/// Keys that come in later versions.
+pub(crate) const LATER: &[&str] =
+    &["split", "header", "cookie", "query", "client", "cache", "compress", "sticky"];
+
+/// Hop-by-hop and framing headers are the balancer's own business.
+const RESERVED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+];
+const PLACES: [&str; 6] = ["client", "host", "scheme", "path", "request_id", "member"];
+const REDIRECT_PLACES: [&str; 4] = ["scheme", "host", "path", "query"];
+/// Compiled size of a pattern.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+pub(crate) const ROWS: &[Row<Draft>] = &[
+    Row {
+        name: "name",
+        kind: Kind::Text,
+        default: "route-N",
+        doc: "Unique among routes.",
+        set: |draft, value, reader| {
+            if let Some(name) = value.name(reader) {
+                draft.plan.name = name;
+            }
+        },
+    },
+    Row {
+        name: "listeners",
+        kind: Kind::Texts,
+        default: "all that speak HTTP",
+        doc: "The listeners it applies to.",
+        set: |draft, value, reader| {
+            let names = value.one_or_more(reader, |value, reader| value.name(reader));
+            draft.plan.listeners = names.unwrap_or_default();
+        },
+    },
+    Row {
+        name: "host",
+        kind: Kind::Texts,
+        default: "every host",
+        doc: "`shop.example.com` or `*.example.com`, one or several.",
+        set: |draft, value, reader| {
+            draft.plan.hosts = value.one_or_more(reader, host).unwrap_or_default();
+        },
+    },
+    Row {
+        name: "path",
+        kind: Kind::Texts,
+        default: "every path",
+        doc: "Exact `/x`, prefix `/x/*` (also `/x` itself) or pattern `~^/v[0-9]+/`, one or several.",
+        set: |draft, value, reader| {
+            draft.plan.paths = value.one_or_more(reader, path).unwrap_or_default();
+        },
+    },
+    Row {
+        name: "method",
+        kind: Kind::Texts,
+        default: "every method",
+        doc: "One or several methods.",
+        set: |draft, value, reader| {
+            let methods = value.one_or_more(reader, |value, reader| {
+                let text = value.string(reader)?;
+                let good = !text.is_empty() && text.len() <= 32 && text.bytes().all(is_token);
+                if good { Some(text) } else { value.wrong(reader, "a method is a word like GET") }
+            });
+            draft.plan.methods = methods.unwrap_or_default();
+        },
+    },
+    Row {
+        name: "pool",
+        kind: Kind::Text,
+        default: "",
+        doc: "Action: a member of this pool serves the request.",
+        set: |draft, value, reader| {
+            draft.actions += 1;
+            if let Some(name) = value.name(reader) {
+                draft.plan.action = Action::Pool(name);
+            }
+        },
+    },
+    Row {
+        name: "redirect",
+        kind: Kind::Any("a URL, or { to, status }"),
+        default: "",
+        doc: "Action: the client is sent elsewhere. `{scheme}`, `{host}`, `{path}`, `{query}` are replaced.",
+        set: |draft, value, reader| {
+            draft.actions += 1;
+            let mut redirect = Redirect { status: 302, to: String::new() };
+            match value.as_table() {
+                Some(table) => drop(read(REDIRECT, &[], "redirect", table, &mut redirect, reader)),
+                None => redirect.to = redirect_target(value, reader).unwrap_or_default(),
+            }
+            if value.as_table().is_some() && redirect.to.is_empty() {
+                reader.error(value.span(), "a redirect needs `to`", "where to?");
+            }
+            draft.plan.action = Action::Redirect(redirect);
+        },
+    },
+    Row {
+        name: "respond",
+        kind: Kind::Any("a status, or { status, body, content_type }"),
+        default: "",
+        doc: "Action: a fixed answer.",
+        set: |draft, value, reader| {
+            draft.actions += 1;
+            let mut respond = default_respond();
+            match value.as_table() {
+                Some(table) => drop(read(RESPOND, &[], "respond", table, &mut respond, reader)),
+                None => {
+                    if let Some(status) = value.integer(reader, 200..=599) {
+                        respond.status = status as u16;
+                    }
+                }
+            }
+            draft.plan.action = Action::Respond(respond);
+        },
+    },
+    Row {
+        name: "rewrite",
+        kind: Kind::Table(|| keys(REWRITE)),
+        default: "",
+        doc: "The leading `prefix` of the path becomes `to`.",
+        set: |draft, value, reader| {
+            let Some(table) = value.table(reader) else { return };
+            let mut rule = Rewrite { prefix: String::new(), to: String::new() };
+            read(REWRITE, &[], "rewrite", table, &mut rule, reader);
+            if rule.prefix.is_empty() || rule.to.is_empty() {
+                reader.error(value.span(), "a rewrite needs `prefix` and `to`", "both are needed");
+            }
+            draft.plan.rewrite = Some(rule);
+        },
+    },
+    Row {
+        name: "request_headers",
+        kind: Kind::Table(|| keys(EDITS)),
+        default: "",
+        doc: "Changes to the request's headers.",
+        set: |draft, value, reader| edits(&mut draft.plan.request_headers, value, reader),
+    },
+    Row {
+        name: "response_headers",
+        kind: Kind::Table(|| keys(EDITS)),
+        default: "",
+        doc: "Changes to the answer's headers.",
+        set: |draft, value, reader| edits(&mut draft.plan.response_headers, value, reader),
+    },
+];
+
+pub(crate) const REDIRECT: &[Row<Redirect>] = &[
+    Row {
+        name: "to",
+        kind: Kind::Text,
+        default: "",
+        doc: "Where to.",
+        set: |redirect, value, reader| {
+            redirect.to = redirect_target(value, reader).unwrap_or_default()
+        },
+    },
+    Row {
+        name: "status",
+        kind: Kind::Whole,
+        default: "302",
+        doc: "301, 302, 303, 307 or 308.",
+        set: |redirect, value, reader| {
+            let status = value.integer(reader, 300..=399).map_or(302, |status| status as u16);
+            if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+                value.wrong::<()>(reader, "expected 301, 302, 303, 307 or 308");
+            }
+            redirect.status = status;
+        },
+    },
+];
+
+pub(crate) const RESPOND: &[Row<Respond>] = &[
+    Row {
+        name: "status",
+        kind: Kind::Whole,
+        default: "200",
+        doc: "200 to 599.",
+        set: |respond, value, reader| {
+            respond.status = value.integer(reader, 200..=599).map_or(200, |status| status as u16);
+        },
+    },
+    Row {
+        name: "body",
+        kind: Kind::Text,
+        default: "",
+        doc: "At most 64 KiB.",
+        set: |respond, value, reader| {
+            let body = value.string(reader).unwrap_or_default();
+            if body.len() > 64 << 10 {
+                value.wrong::<()>(reader, "a fixed body has at most 64 KiB");
+            }
+            respond.body = body;
+        },
+    },
+    Row {
+        name: "content_type",
+        kind: Kind::Text,
+        default: "text/plain; charset=utf-8",
+        doc: "The body's type.",
+        set: |respond, value, reader| {
+            if let Some(text) = header_value(value, reader, &[]) {
+                respond.content_type = text;
+            }
+        },
+    },
+];
+
+pub(crate) const REWRITE: &[Row<Rewrite>] = &[
+    Row {
+        name: "prefix",
+        kind: Kind::Text,
+        default: "",
+        doc: "What the path must begin with, by whole segments.",
+        set: |rule, value, reader| rule.prefix = slashed(value, reader).unwrap_or_default(),
+    },
+    Row {
+        name: "to",
+        kind: Kind::Text,
+        default: "",
+        doc: "What stands there instead.",
+        set: |rule, value, reader| rule.to = slashed(value, reader).unwrap_or_default(),
+    },
+];
+
+pub(crate) const EDITS: &[Row<HeaderEdits>] = &[
+    Row {
+        name: "remove",
+        kind: Kind::Texts,
+        default: "[]",
+        doc: "Names taken out.",
+        set: |edits, value, reader| {
+            edits.remove = value.one_or_more(reader, header_name).unwrap_or_default();
+        },
+    },
+    Row {
+        name: "set",
+        kind: Kind::Any("{ name = \"value\" }"),
+        default: "{}",
+        doc: "Replaced, or added when absent. `{client}`, `{host}`, `{scheme}`, `{path}`, `{request_id}`, `{member}` are replaced.",
+        set: |edits, value, reader| edits.set = pairs(value, reader),
+    },
+    Row {
+        name: "add",
+        kind: Kind::Any("{ name = \"value\" }"),
+        default: "{}",
+        doc: "Added beside what is there.",
+        set: |edits, value, reader| edits.add = pairs(value, reader),
+    },
+];
+
+/// The fixed answer when nothing is said.
+pub(crate) fn default_respond() -> Respond {
+    Respond {
+        status: 200,
+        body: String::new(),
+        content_type: "text/plain; charset=utf-8".to_owned(),
+    }
+}
+
+/// A route before it is read; its action is a placeholder until one is named.
+pub(crate) fn blank(number: usize) -> Draft {
+    let name = Name::new(&format!("route-{number}")).expect("letters and digits are a valid name");
+    Draft {
+        plan: Route {
+            name,
+            listeners: Vec::new(),
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            action: Action::Respond(default_respond()),
+            rewrite: None,
+            request_headers: HeaderEdits::default(),
+            response_headers: HeaderEdits::default(),
+        },
+        actions: 0,
+    }
+}
+
+fn host(value: Value<'_>, reader: &mut Reader<'_>) -> Option<HostMatch> {
+    let text = value.string(reader)?.to_ascii_lowercase();
+    if text == "*" {
+        return value.wrong(reader, "leave `host` out to match every host");
+    }
+    if let Some(parent) = text.strip_prefix("*.") {
+        return match HostName::new(parent) {
+            Ok(name) => Some(HostMatch::Wildcard(name.as_str().to_owned())),
+            Err(reason) => value.wrong(reader, reason),
+        };
+    }
+    if text.starts_with('[')
+        && text.ends_with(']')
+        && text[1..text.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
+    {
+        return Some(HostMatch::Exact(text));
+    }
+    if text.contains(':') {
+        return value.wrong(reader, "a host is matched without port");
+    }
+    match HostName::new(&text) {
+        Ok(name) => Some(HostMatch::Exact(name.as_str().to_owned())),
+        Err(reason) => value.wrong(reader, reason),
+    }
+}
+
+fn path(value: Value<'_>, reader: &mut Reader<'_>) -> Option<PathMatch> {
+    let text = value.string(reader)?;
+    if let Some(pattern) = text.strip_prefix('~') {
+        let built = regex::bytes::RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+        return match built {
+            Ok(_) => Some(PathMatch::Regex(pattern.to_owned())),
+            Err(error) => {
+                let reason = error.to_string();
+                let last = reason
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .trim_start_matches("error: ")
+                    .to_owned();
+                value.wrong(reader, format!("not a regular expression: {last}"))
+            }
+        };
+    }
+    if !text.starts_with('/') {
+        return value.wrong(reader, "a path begins with / (or with ~ for a regular expression)");
+    }
+    let (plain, prefix) = match text.strip_suffix("/*") {
+        Some(plain) => (plain, true),
+        None => (text.as_str(), false),
+    };
+    if plain.contains(['*', '?', '#']) || plain.bytes().any(|b| b <= b' ' || b == 0x7f) {
+        return value.wrong(
+            reader,
+            "a path is exact (\"/x\"), a prefix (\"/x/*\") or a pattern (\"~^/x\")",
+        );
+    }
+    let plain = plain.to_owned();
+    Some(if prefix { PathMatch::Prefix(plain) } else { PathMatch::Exact(plain) })
+}
+
+fn slashed(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let text = value.string(reader)?;
+    let good = text.starts_with('/')
+        && text.bytes().all(|b| b > b' ' && b != 0x7f && b != b'?' && b != b'#');
+    if good { Some(text) } else { value.wrong(reader, "expected a path that begins with /") }
+}
+
+fn redirect_target(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let text = value.string(reader)?;
+    if text.is_empty() || text.bytes().any(|b| b <= b' ' || b == 0x7f) {
+        return value.wrong(reader, "expected a URL or path without blanks");
+    }
+    known_places(&text, &REDIRECT_PLACES, value, reader).then_some(text)
+}
+
+/// A header's name, in lower case.
+pub(crate) fn header_name(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let text = value.string(reader)?.to_ascii_lowercase();
+    checked_name(text, value.span(), reader)
+}
+
+fn checked_name(
+    text: String,
+    span: std::ops::Range<usize>,
+    reader: &mut Reader<'_>,
+) -> Option<String> {
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(is_token) {
+        reader.error(span, "not a header's name", "letters, digits and -_.!#$%&'*+^`|~");
+        return None;
+    }
+    if RESERVED.contains(&text.as_str()) {
+        reader.error(span, format!("`{text}` is managed by the balancer"), "cannot be changed");
+        return None;
+    }
+    Some(text)
+}
+
+fn header_value(value: Value<'_>, reader: &mut Reader<'_>, places: &[&str]) -> Option<String> {
+    let text = value.string(reader)?;
+    let good = text.bytes().all(|b| (b >= b' ' && b != 0x7f) || b == b'\t') && text.trim() == text;
+    if !good {
+        return value
+            .wrong(reader, "a header's value has no control characters and no blanks at its ends");
+    }
+    known_places(&text, places, value, reader).then_some(text)
+}
+
+fn known_places(text: &str, places: &[&str], value: Value<'_>, reader: &mut Reader<'_>) -> bool {
+    let mut good = true;
+    for part in text.split('{').skip(1) {
+        let Some((place, _)) = part.split_once('}') else { continue };
+        let plain = !place.is_empty() && place.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if plain && !places.is_empty() && !places.contains(&place) {
+            let listed = places.iter().map(|p| format!("{{{p}}}")).collect::<Vec<_>>().join(", ");
+            reader.error(
+                value.span(),
+                format!("{{{place}}} is not known here"),
+                format!("known: {listed}"),
+            );
+            good = false;
+        }
+    }
+    good
+}
+
+fn edits(target: &mut HeaderEdits, value: Value<'_>, reader: &mut Reader<'_>) {
+    if let Some(table) = value.table(reader) {
+        read(EDITS, &[], "header changes", table, target, reader);
+        if target.remove.len() + target.set.len() + target.add.len() > 100 {
+            value.wrong::<()>(reader, "at most 100 header changes");
+        }
+    }
+}
+
+fn pairs(value: Value<'_>, reader: &mut Reader<'_>) -> Vec<(String, String)> {
+    let Some(table) = value.table(reader) else { return Vec::new() };
+    let mut out = Vec::new();
+    for (key, node) in table.iter() {
+        let name = checked_name(key.get_ref().to_ascii_lowercase(), key.span(), reader);
+        let text = header_value(Value { node }, reader, &PLACES);
+        if let (Some(name), Some(text)) = (name, text) {
+            out.push((name, text));
+        }
+    }
+    out
+}
+
+/// RFC 9110 section 5.6.2.
+pub(crate) fn is_token(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+}

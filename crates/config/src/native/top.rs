@@ -1,0 +1,188 @@
+//! The tables at the top: `[server]`, `[admin]`, `[log]`.
+
+use evenkeel_plan::{AccessLog, Admin, BindAddress, Cores, Io, Log, LogFormat, LogTarget, Server};
+
+use super::listener::peek_text;
+use super::row::{Kind, Row, keys, read};
+use super::value::{Reader, Value};
+
+/// What stands at the top of a file.
+pub(crate) const TABLES: [(&str, &str); 7] = [
+    ("include", "Files to read beside this one: paths or `*` patterns, relative to it."),
+    ("server", "The process."),
+    ("admin", "The admin API, metrics and dashboard; off when absent."),
+    ("log", "Where logs go."),
+    ("listener", "What accepts traffic; one table each."),
+    ("route", "Which requests go where; the first match in file order wins."),
+    ("pool", "The sets of members."),
+];
+
+pub(crate) const SERVER: &[Row<Server>] = &[
+    Row {
+        name: "cores",
+        kind: Kind::Any("\"auto\", or a number from 1 to 1024"),
+        default: "auto",
+        doc: "Event loops. Fixed at start.",
+        set: |server, value, reader| {
+            if value.is_integer() {
+                if let Some(count) = value.integer(reader, 1..=1024) {
+                    server.cores = Cores::Count(count as u16);
+                }
+            } else if let Some(auto) = value.one_of(reader, &[("auto", Cores::Auto)]) {
+                server.cores = auto;
+            }
+        },
+    },
+    Row {
+        name: "io",
+        kind: Kind::Word(&["auto", "epoll"]),
+        default: "auto",
+        doc: "How the kernel is asked.",
+        set: |server, value, reader| {
+            if peek_text(value).is_some_and(|text| text == "uring") {
+                reader.not_yet(value.span(), "io \"uring\"");
+            } else if let Some(io) =
+                value.one_of(reader, &[("auto", Io::Auto), ("epoll", Io::Epoll)])
+            {
+                server.io = io;
+            }
+        },
+    },
+    Row {
+        name: "drain_timeout",
+        kind: Kind::Duration,
+        default: "30s",
+        doc: "How long requests may go on after a drain began.",
+        set: |server, value, reader| {
+            server.drain_timeout = value.duration(reader).unwrap_or(server.drain_timeout)
+        },
+    },
+];
+
+/// The admin API while it is read.
+#[derive(Default)]
+pub(crate) struct AdminDraft {
+    bind: Option<BindAddress>,
+    token: Option<String>,
+}
+
+pub(crate) const ADMIN: &[Row<AdminDraft>] = &[
+    Row {
+        name: "bind",
+        kind: Kind::Text,
+        default: "",
+        doc: "Where it listens. Required.",
+        set: |admin, value, reader| {
+            admin.bind = value.parsed(reader, "an address like \"127.0.0.1:9900\"")
+        },
+    },
+    Row {
+        name: "token",
+        kind: Kind::Text,
+        default: "",
+        doc: "The bearer token; without one, changes are accepted from loopback only.",
+        set: |admin, value, reader| {
+            let token = value.string(reader);
+            if token
+                .as_ref()
+                .is_some_and(|t| t.is_empty() || !t.bytes().all(|b| b.is_ascii_graphic()))
+            {
+                value.wrong::<()>(reader, "a token is printable ASCII without blanks");
+            }
+            admin.token = token;
+        },
+    },
+];
+
+pub(crate) const LOG: &[Row<Log>] = &[Row {
+    name: "access",
+    kind: Kind::Any("a path, stdout, stderr, or { path, format }"),
+    default: "off",
+    doc: "The access log.",
+    set: |log, value, reader| {
+        let mut access = AccessLog { target: LogTarget::Stdout, format: LogFormat::Json };
+        match value.as_table() {
+            Some(table) => {
+                let places = read(ACCESS, &[], "access", table, &mut access, reader);
+                if !places.iter().any(|(name, _)| name == "path") {
+                    reader.error(
+                        value.span(),
+                        "the access log needs a `path`",
+                        "a file, stdout or stderr",
+                    );
+                }
+            }
+            None => match target(value, reader) {
+                Some(target) => access.target = target,
+                None => return,
+            },
+        }
+        log.access = Some(access);
+    },
+}];
+
+pub(crate) const ACCESS: &[Row<AccessLog>] = &[
+    Row {
+        name: "path",
+        kind: Kind::Text,
+        default: "",
+        doc: "A file, `stdout` or `stderr`.",
+        set: |access, value, reader| {
+            if let Some(target) = target(value, reader) {
+                access.target = target;
+            }
+        },
+    },
+    Row {
+        name: "format",
+        kind: Kind::Any("json, combined, or a template with {field} places"),
+        default: "json",
+        doc: "What a line looks like; docs/access-log.md lists the fields.",
+        set: |access, value, reader| {
+            let Some(text) = value.string(reader) else { return };
+            access.format = match text.as_str() {
+                "json" => LogFormat::Json,
+                "combined" => LogFormat::Combined,
+                template if template.contains('{') => LogFormat::Template(text),
+                _ => {
+                    value.wrong::<()>(
+                        reader,
+                        "expected json, combined, or a template with {field} places",
+                    );
+                    return;
+                }
+            };
+        },
+    },
+];
+
+fn target(value: Value<'_>, reader: &mut Reader<'_>) -> Option<LogTarget> {
+    let text = value.string(reader)?;
+    match text.as_str() {
+        "" => value.wrong(reader, "expected a path, stdout or stderr"),
+        "stdout" => Some(LogTarget::Stdout),
+        "stderr" => Some(LogTarget::Stderr),
+        path => Some(LogTarget::File(path.into())),
+    }
+}
+
+/// Reads `[admin]`.
+pub(crate) fn admin(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Admin> {
+    let table = value.table(reader)?;
+    let mut draft = AdminDraft::default();
+    let places = read(ADMIN, &[], "[admin]", table, &mut draft, reader);
+    if !places.iter().any(|(name, _)| name == "bind") {
+        reader.error(value.span(), "[admin] needs a `bind`", "add bind = \"127.0.0.1:9900\"");
+    }
+    Some(Admin { bind: draft.bind?, token: draft.token })
+}
+
+/// Keys of the tables, for the reference.
+pub(crate) fn reference() -> Vec<(&'static str, Vec<super::row::Key>)> {
+    vec![
+        ("server", keys(SERVER)),
+        ("admin", keys(ADMIN)),
+        ("log", keys(LOG)),
+        ("log.access", keys(ACCESS)),
+    ]
+}

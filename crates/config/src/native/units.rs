@@ -1,0 +1,98 @@
+//! Durations and sizes as text.
+
+use std::time::Duration;
+
+use evenkeel_plan::Bytes;
+
+const TIMES: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+/// Longer times are refused: nobody means them, and sums of them could overflow.
+const MILLIS_MAX: u64 = 10 * 365 * 86_400_000;
+
+/// `250ms`, `10s`, `1m30s`; `0` needs no unit.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut millis = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(digits);
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let (_, factor) = TIMES.iter().find(|(name, _)| *name == unit)?;
+        millis = millis.checked_add(number.parse::<u64>().ok()?.checked_mul(*factor)?)?;
+        rest = after;
+    }
+    (!text.is_empty() && millis <= MILLIS_MAX).then(|| Duration::from_millis(millis))
+}
+
+/// The same back.
+pub(crate) fn print_duration(time: Duration) -> String {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(MILLIS_MAX);
+    if millis == 0 {
+        return "0s".to_owned();
+    }
+    let (unit, factor) =
+        TIMES.iter().rev().find(|(_, factor)| millis.is_multiple_of(*factor)).unwrap_or(&TIMES[0]);
+    format!("{}{unit}", millis / factor)
+}
+
+/// `512B`, `64KiB`, `10MB`.
+pub(crate) fn size(text: &str) -> Option<Bytes> {
+    const SIZES: [(&str, u64); 7] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("B", 1),
+    ];
+    if text == "unlimited" {
+        return Some(Bytes::UNLIMITED);
+    }
+    let (number, factor) =
+        SIZES.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+    let number: u64 = number.trim_end().parse().ok()?;
+    number.checked_mul(*factor).map(Bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_and_print_the_same() {
+        for (text, millis) in [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("1d", 86_400_000),
+        ] {
+            assert_eq!(duration(text), Some(Duration::from_millis(millis)));
+            assert_eq!(print_duration(Duration::from_millis(millis)), text);
+        }
+        assert_eq!(duration("1m30s"), Some(Duration::from_secs(90)));
+        for bad in
+            ["", "10", "s", "-1s", "1.5s", "1x", "99999999999999999999s", "99999999d", "1s 2s"]
+        {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!(size("64KiB"), Some(Bytes(65_536)));
+        assert_eq!(size("10MB"), Some(Bytes(10_000_000)));
+        assert_eq!(size("512B"), Some(Bytes(512)));
+        assert_eq!(size("unlimited"), Some(Bytes::UNLIMITED));
+        for bad in
+            ["", "10", "KiB", "-1KB", "1.5MB", "99999999999999999999GB", "18446744073709551615KB"]
+        {
+            assert_eq!(size(bad), None, "{bad}");
+        }
+    }
+}
