@@ -10,10 +10,14 @@ const CONNECTIONS: [&str; 2] = ["descriptors-exhausted", "socket-lost"];
 
 #[test]
 fn every_cause_has_its_row() {
-    let failures = FAILURES.iter().map(|(failure, meaning)| (failure.cause, failure.status, *meaning));
+    let failures =
+        FAILURES.iter().map(|(failure, meaning)| (failure.cause, failure.status, *meaning));
     let refusals = CAUSES.iter().map(|cause| (cause.code, cause.status, cause.meaning));
-    let missing: Vec<String> =
-        failures.chain(refusals).map(row).filter(|row| !PAGE.lines().any(|line| line.starts_with(row))).collect();
+    let missing: Vec<String> = failures
+        .chain(refusals)
+        .map(row)
+        .filter(|row| !PAGE.lines().any(|line| line.starts_with(row)))
+        .collect();
     assert!(missing.is_empty(), "docs/errors.md has no lines\n{}", missing.join("\n"));
 }
 
