@@ -87,6 +87,9 @@ fn refusal(refused: &Refused) -> ExitCode {
     })
 }
 
+/// Fewer descriptors than this are worth a word, when the listeners allow more connections.
+const DESCRIPTORS_FEW: u64 = 10_000;
+
 /// The kernel's random numbers; without them, the time and the process.
 fn seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
@@ -98,7 +101,7 @@ fn warn_about_descriptors(plan: &Plan) {
     let may = limits::raise_descriptors();
     let clients: u64 = plan.listeners.iter().map(|l| u64::from(l.limits.connections)).sum();
     let wanted = clients.saturating_mul(2).saturating_add(256);
-    if may < wanted && may < 65_536 {
+    if may < wanted.min(DESCRIPTORS_FEW) {
         tracing::warn!(
             "this process may open {may} descriptors, but the listeners allow {clients} connections, \
              which need up to {wanted}; raise it with `ulimit -n` or systemd's LimitNOFILE=, or lower \

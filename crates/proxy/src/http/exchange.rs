@@ -32,6 +32,7 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     let mut tally = Tally::begin(session, clock::now());
     let Some(listener) = snapshot.listener(session.listener) else { return Next::Close };
     tally.used = scratch.head.len;
+    tally.bytes_in = scratch.head.len as u64;
     tally.body_settled = respond::has_no_body(scratch.head.body);
     scratch.whole.set_after(tally.began, listener.plan.timeouts.request);
     let mut taken = None;
