@@ -66,6 +66,8 @@ pub struct Deadline {
     at: Option<Micros>,
     armed: Micros,
     timer: Option<Pin<Box<Sleep>>>,
+    /// The task that the timer wakes.
+    task: usize,
 }
 
 impl Deadline {
@@ -96,6 +98,12 @@ impl Deadline {
             self.armed = at;
             Box::pin(tokio::time::sleep_until(instant(at)))
         });
+        // A timer that is set for this task, early enough, and has not rung needs no touch.
+        let task = cx.waker().data() as usize;
+        if self.armed <= at && self.task == task && !timer.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.task = task;
         if at < self.armed {
             timer.as_mut().reset(instant(at));
             self.armed = at;
