@@ -296,7 +296,7 @@ fn probes_take_down_and_bring_back_by_fall_and_rise() {
     plan.health.check = Some(plan::Check::Tcp(plan::TcpCheck::default()));
     plan.members[0].slow_start = Duration::from_secs(20);
     let mut bench = Bench::new(&plan);
-    let mut probe = |bench: &mut Bench, pass: bool| {
+    let probe = |bench: &mut Bench, pass: bool| {
         let result = ProbeResult { pass, reason: "seen".into(), took: Duration::ZERO };
         bench.pool.probed(0, result, bench.now)
     };

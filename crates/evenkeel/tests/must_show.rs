@@ -1,6 +1,8 @@
 //! What has to be seen with the real binary: members dying under load, reloads and upgrades
 //! without a lost request, tunnels that outlive reloads, idle connections that cost nothing.
 
+#![allow(clippy::print_stdout, reason = "numbers worth seeing with --nocapture")]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -1,3 +1,4 @@
+/// The plan in its normal form.
 pub fn print(_plan: &evenkeel_plan::Plan) -> String {
     String::new()
 }
