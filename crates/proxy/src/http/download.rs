@@ -57,7 +57,7 @@ pub(crate) struct Done {
 
 impl Download<'_> {
     /// Passes on the answer.
-    pub(crate) async fn run(mut self) -> Result<Done, Failure> {
+    pub(crate) async fn run(&mut self) -> Result<Done, Failure> {
         let mut interim = 0;
         loop {
             self.receive_head().await?;

@@ -208,7 +208,7 @@ impl Forwarding<'_> {
         let (client_recv, client_send) = session.stream.split();
         let (member_recv, member_send) = upstream.stream.split();
         let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
-        let upload = Upload {
+        let mut upload = Upload {
             client: client_recv,
             member: member_send,
             buffer: &mut session.buffer,
@@ -223,7 +223,7 @@ impl Forwarding<'_> {
             send_time: self.pool.plan.timeouts.response,
             progress: self.progress,
         };
-        let download = Download {
+        let mut download = Download {
             member: member_recv,
             client: client_send,
             buffer: &mut upstream.buffer,

@@ -57,7 +57,7 @@ enum Stop {
 impl Upload<'_> {
     /// Sends the request, then watches the client. Ends only with a failure of the client's side;
     /// whoever awaits the answer drops it.
-    pub(crate) async fn run(mut self) -> Result<(), Failure> {
+    pub(crate) async fn run(&mut self) -> Result<(), Failure> {
         match self.send_all().await {
             Ok(()) => self.progress.sent.set(true),
             Err(Stop::Client(failure)) => return Err(failure),
