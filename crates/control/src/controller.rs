@@ -1,6 +1,6 @@
 //! The controller: takes commands one at a time and carries each out to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -81,6 +81,8 @@ pub struct Controller {
     pub(crate) log: Option<LogFile>,
     pub(crate) schedule: Schedule,
     pub(crate) resolving: Resolving,
+    /// Pools without a usable member, as far as was told.
+    down: HashSet<Name>,
     threads: Vec<JoinHandle<()>>,
     commands: mpsc::Receiver<Command>,
 }
@@ -109,6 +111,7 @@ impl Controller {
             log: None,
             schedule: Schedule::new(shared.clone()),
             resolving: Resolving::new(shared),
+            down: HashSet::new(),
             threads,
             commands,
         };
@@ -151,11 +154,18 @@ impl Controller {
         }
     }
 
-    fn tick(&self) {
+    fn tick(&mut self) {
         let now = Micros(clock::now().0);
         for pool in &self.shared.snapshot().pools {
             let changes = pool.balance.tick(now);
             self.schedule.tell_changes(pool, changes);
+            let usable = pool.balance.members().iter().any(|member| member.is_usable(now));
+            let name = || pool.plan.name.to_string();
+            if !usable && self.down.insert(pool.plan.name.clone()) {
+                self.shared.tell(Event::PoolDown { pool: name() });
+            } else if usable && self.down.remove(&pool.plan.name) {
+                self.shared.tell(Event::PoolUp { pool: name() });
+            }
         }
         if let Some(log) = &self.log {
             self.shared.set_log_counters(log.counters());

@@ -270,7 +270,8 @@ impl Event {
                 write!(f, "listener {listener} closed {address}")
             }
             Event::Reloaded { generation, summary } => {
-                write!(f, "configuration reloaded, generation {generation}: {summary}")
+                let verb = if *generation == 1 { "loaded" } else { "reloaded" };
+                write!(f, "configuration {verb}, generation {generation}: {summary}")
             }
             Event::ReloadFailed { errors, first } => {
                 write!(f, "reload refused, nothing changed: {first} ({errors} errors)")

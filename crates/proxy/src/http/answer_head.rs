@@ -15,8 +15,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) keep_alive: bool,
     /// The protocol the client asked to switch to.
     pub(crate) upgrade: Option<&'a [u8]>,
-    /// Statuses that are worth another attempt; empty when there is none left.
-    pub(crate) retried: &'a [evenkeel_plan::RetryOn],
+    /// Whether an answer of this status is thrown away for another attempt.
+    pub(crate) again: &'a dyn Fn(u16) -> bool,
     pub(crate) edits: &'a Edits,
     /// The affinity cookie to set, with the value for this member.
     pub(crate) cookie: Option<(&'a CookieAffinity, &'a [u8])>,
@@ -29,7 +29,7 @@ pub(crate) struct Answering<'a> {
 impl Answering<'_> {
     /// Whether this status is worth another attempt.
     pub(crate) fn retries(&self, status: u16) -> bool {
-        self.retried.contains(&evenkeel_plan::RetryOn::Status(status))
+        (status >= 500 || status == 429) && (self.again)(status)
     }
 
     /// Whether the body goes out in chunks.

@@ -142,13 +142,14 @@ impl Download<'_> {
 
     async fn pass_answer(&mut self) -> Result<Done, Failure> {
         let status = self.answer.status;
-        if self.answering.retries(status) && !self.progress.streamed.get() {
+        if !self.progress.streamed.get() && self.answering.retries(status) {
             return Err(Failure { status, ..Failure::MEMBER_STATUS });
         }
         let framing = self.answer.framing(self.answering.was_head);
         let chunked = self.answering.will_chunk(framing);
         let client_lives = self.answering.client_lives(framing) && self.progress.sent.get();
         self.answering.head(self.out, self.buffer.bytes(), self.answer, framing, client_lives);
+        self.progress.status.set(status);
         let mut member_lives = self.answer.reusable(self.answering.was_head);
         self.buffer.consume(self.answer.len);
         let mut reader = BodyReader::new(framing, &self.limits);

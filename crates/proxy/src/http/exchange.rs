@@ -29,7 +29,7 @@ use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt};
 /// Serves the request whose head lies at the front of the session's buffer.
 pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Next {
     let snapshot = session.core.snapshot();
-    let mut tally = Tally::begin(session, clock::now());
+    let mut tally = Tally::begin(session);
     let Some(listener) = snapshot.listener(session.listener) else { return Next::Close };
     tally.used = scratch.head.len;
     tally.bytes_in = scratch.head.len as u64;
@@ -132,9 +132,10 @@ async fn balanced(
         tally.member = Some(upstream.member);
         tally.affinity = binding.affinity(upstream.bound);
         let progress = Progress::default();
-        let more = dialing.more();
+        let again = |status| repeatable && dialing.more() && dialing.again(RetryOn::Status(status));
         let cookie = binding.cookie(pool, &upstream);
-        let forwarded = Forwarding { listener, route, pool, more, cookie, progress: &progress };
+        let forwarded =
+            Forwarding { listener, route, pool, again: &again, cookie, progress: &progress };
         let result = forwarded.run(session, scratch, &mut upstream).await;
         tally.take(&progress, scratch.head.len);
         tally.first_byte = upstream.guard.first_byte_after();
@@ -152,7 +153,7 @@ async fn balanced(
                 if stale && !dialing.fresh_only {
                     dialing.fresh_only = true;
                     dialing.attempts -= 1;
-                } else if dialing.again(cause) {
+                } else if matches!(cause, RetryOn::Status(_)) || dialing.again(cause) {
                     dialing.tried.add(upstream.member);
                 } else {
                     return Err(failure);
@@ -168,8 +169,8 @@ struct Forwarding<'a> {
     listener: &'a ListenerRt,
     route: &'a RouteRt,
     pool: &'a PoolRt,
-    /// Another attempt would be possible.
-    more: bool,
+    /// Whether an answer of this status is thrown away for another attempt; takes from the budget.
+    again: &'a dyn Fn(u16) -> bool,
     cookie: Option<(&'a evenkeel_plan::CookieAffinity, Vec<u8>)>,
     progress: &'a Progress,
 }
@@ -198,7 +199,7 @@ impl Forwarding<'_> {
             was_head: head.method == Method::Head,
             keep_alive: head.keep_alive && (requests_max == 0 || session.served < requests_max),
             upgrade: upgrade.as_deref(),
-            retried: if self.more { &self.pool.plan.retry.on } else { &[] },
+            again: self.again,
             edits: &self.route.response_edits,
             extra: &filled,
             cookie: self.cookie.as_ref().map(|(plan, value)| (*plan, &value[..])),

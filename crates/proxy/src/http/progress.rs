@@ -15,6 +15,8 @@ pub(crate) struct Progress {
     pub(crate) used: Cell<usize>,
     /// The client got the first byte of an answer.
     pub(crate) answered: Cell<bool>,
+    /// The status of the final answer, once its head was made; 0 before.
+    pub(crate) status: Cell<u16>,
     /// Bytes of the request's body taken from the client, framing included.
     pub(crate) body_in: Cell<u64>,
     /// Bytes written to the client.

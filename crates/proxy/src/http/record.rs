@@ -34,11 +34,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// An exchange begins.
-    pub(crate) fn begin(session: &mut Session, now: Micros) -> Tally {
+    /// An exchange begins with the first byte of its request.
+    pub(crate) fn begin(session: &mut Session) -> Tally {
         session.served = session.served.saturating_add(1);
         Tally {
-            began: now,
+            began: session.began,
             status: 0,
             cause: None,
             bytes_in: 0,
@@ -56,6 +56,10 @@ impl Tally {
     /// Takes over what an attempt counted.
     pub(crate) fn take(&mut self, progress: &Progress, head_len: usize) {
         self.answered |= progress.answered.get();
+        if progress.answered.get() {
+            // What the client saw, also when the rest of the answer never came.
+            self.status = progress.status.get();
+        }
         self.body_settled = progress.sent.get();
         self.bytes_in = head_len as u64 + progress.body_in.get();
         self.bytes_out += progress.down.get();

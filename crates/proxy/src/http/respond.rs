@@ -27,7 +27,7 @@ pub(crate) struct Own<'a> {
 
 /// Answers a request whose head could not be accepted; the connection ends.
 pub(crate) async fn refuse(session: &mut Session, scratch: &mut Scratch, failure: Failure) -> Next {
-    let mut tally = Tally::begin(session, clock::now());
+    let mut tally = Tally::begin(session);
     scratch.asked.reset();
     let next = fail(session, scratch, failure, &mut tally).await;
     let snapshot = session.core.snapshot();

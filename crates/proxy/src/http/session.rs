@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use evenkeel_net::{Buffer, Deadline, Peer, Stream, clock};
+use evenkeel_net::{Buffer, Deadline, Micros, Peer, Stream, clock};
 use evenkeel_wire::http1::Parsed;
 
 use crate::cause::Failure;
@@ -41,6 +41,8 @@ pub(crate) struct Session {
     /// Received and not yet served.
     pub(crate) buffer: Buffer,
     wait: Deadline,
+    /// When the first byte of the request under way came.
+    pub(crate) began: Micros,
     /// Requests served so far.
     pub(crate) served: u32,
     /// The number of the connection, for the log.
@@ -78,7 +80,18 @@ impl Session {
     ) -> Session {
         let (buffer, wait) = (Buffer::new(), Deadline::never());
         let number = core.next_connection();
-        Session { core, place, listener, peer, stream, buffer, wait, served: 0, number }
+        Session {
+            core,
+            place,
+            listener,
+            peer,
+            stream,
+            buffer,
+            wait,
+            began: Micros(0),
+            served: 0,
+            number,
+        }
     }
 
     /// Waits for the first bytes of a request.
@@ -177,13 +190,14 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
     let listener = snapshot.listener(session.listener).ok_or(None)?;
     let refused = |r: evenkeel_wire::http1::Refusal| Some(Failure::refused(r.status, r.cause));
     scratch.head.reset();
+    session.began = clock::now();
     if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)?
         == Parsed::Complete
     {
         return Ok(());
     }
     let most = listener.limits.head_bytes.saturating_add(AHEAD);
-    scratch.client_read_wait.set_after(clock::now(), listener.plan.timeouts.header);
+    scratch.client_read_wait.set_after(session.began, listener.plan.timeouts.header);
     loop {
         match session.stream.recv(&mut session.buffer, most, &mut scratch.client_read_wait).await {
             Ok(0) => return Err(None),
