@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Spreads traffic over many servers so that none is overwhelmed and none is missed when it dies.
 #[derive(Parser, Debug)]
@@ -119,11 +119,14 @@ pub(crate) struct MemberArgs {
     pub(crate) pool: String,
     /// The member's tag or address.
     pub(crate) member: String,
-    #[command(subcommand)]
+    /// What is ordered.
     pub(crate) order: Order,
+    /// With `weight`: the share, 0.01 to 1000.
+    #[arg(required_if_eq("order", "weight"))]
+    pub(crate) weight: Option<f64>,
 }
 
-#[derive(Subcommand, Debug)]
+#[derive(ValueEnum, Clone, Copy, Debug)]
 pub(crate) enum Order {
     /// No new clients; those bound to it stay.
     Drain,
@@ -131,11 +134,8 @@ pub(crate) enum Order {
     Disable,
     /// Requests as usual.
     Enable,
-    /// Change its share.
-    Weight {
-        /// 0.01 to 1000.
-        weight: f64,
-    },
+    /// Another share.
+    Weight,
 }
 
 #[derive(Args, Debug)]

@@ -14,7 +14,7 @@ pub(crate) fn member(order: &MemberArgs) -> ExitCode {
         Order::Drain => json!({ "state": "drain" }),
         Order::Disable => json!({ "state": "disabled" }),
         Order::Enable => json!({ "state": "ready" }),
-        Order::Weight { weight } => json!({ "weight": weight }),
+        Order::Weight => json!({ "weight": order.weight }),
     };
     let path = format!("/api/v1/pools/{}/members/{}", encoded(&order.pool), encoded(&order.member));
     send(&order.at, "PATCH", &path, Some(&patch), |member| {
