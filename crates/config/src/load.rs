@@ -366,7 +366,7 @@ impl<'e> Loading<'e> {
             .any(|d| d.file == *file && d.span.start >= span.start && problem.field != "pool")
     }
 
-    fn problem(&mut self, problem: Problem) -> Diagnostic {
+    fn problem(&self, problem: Problem) -> Diagnostic {
         let (file, span) = match self.places.get(&problem.place) {
             Some((file, header, keys)) => {
                 let key = keys

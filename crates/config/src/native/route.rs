@@ -108,7 +108,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         doc: "Action: the client is sent elsewhere. `{scheme}`, `{host}`, `{path}`, `{query}` are replaced.",
         set: |draft, value, reader| {
             draft.actions += 1;
-            let mut redirect = Redirect { status: 302, to: String::new() };
+            let mut redirect = default_redirect();
             match value.as_table() {
                 Some(table) => drop(read(REDIRECT, &[], "redirect", table, &mut redirect, reader)),
                 None => redirect.to = redirect_target(value, reader).unwrap_or_default(),
@@ -262,16 +262,21 @@ pub(crate) const EDITS: &[Row<HeaderEdits>] = &[
         kind: Kind::Any("{ name = \"value\" }"),
         default: "{}",
         doc: "Replaced, or added when absent. `{client}`, `{host}`, `{scheme}`, `{path}`, `{request_id}`, `{member}` are replaced.",
-        set: |edits, value, reader| edits.set = pairs(value, reader),
+        set: |edits, value, reader| edits.set = pairs(value, reader, false),
     },
     Row {
         name: "add",
-        kind: Kind::Any("{ name = \"value\" }"),
+        kind: Kind::Any("{ name = \"value\" }, or several values in an array"),
         default: "{}",
         doc: "Added beside what is there.",
-        set: |edits, value, reader| edits.add = pairs(value, reader),
+        set: |edits, value, reader| edits.add = pairs(value, reader, true),
     },
 ];
+
+/// A redirect before it is read.
+pub(crate) fn default_redirect() -> Redirect {
+    Redirect { status: 302, to: String::new() }
+}
 
 /// The fixed answer when nothing is said.
 pub(crate) fn default_respond() -> Respond {
@@ -436,15 +441,33 @@ fn edits(target: &mut HeaderEdits, value: Value<'_>, reader: &mut Reader<'_>) {
     }
 }
 
-fn pairs(value: Value<'_>, reader: &mut Reader<'_>) -> Vec<(String, String)> {
+/// Names with their values, in file order. Only where `several` values make sense may a name have
+/// more than one.
+fn pairs(value: Value<'_>, reader: &mut Reader<'_>, several: bool) -> Vec<(String, String)> {
     let Some(table) = value.table(reader) else { return Vec::new() };
-    let mut out = Vec::new();
-    for (key, node) in table.iter() {
-        let name = checked_name(key.get_ref().to_ascii_lowercase(), key.span(), reader);
-        let text = header_value(Value { node }, reader, &PLACES);
-        if let (Some(name), Some(text)) = (name, text) {
-            out.push((name, text));
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut out: Vec<(String, String)> = Vec::new();
+    for (key, node) in entries {
+        let value = Value { node };
+        let one = |value: Value<'_>, reader: &mut Reader<'_>| header_value(value, reader, &PLACES);
+        let texts = if several {
+            value.one_or_more(reader, one)
+        } else {
+            one(value, reader).map(|t| vec![t])
+        };
+        let Some(name) = checked_name(key.get_ref().to_ascii_lowercase(), key.span(), reader)
+        else {
+            continue;
+        };
+        if out.iter().any(|(other, _)| *other == name) {
+            reader.error(
+                key.span(),
+                format!("`{name}` is given twice"),
+                "case makes no difference in a header's name",
+            );
         }
+        out.extend(texts.into_iter().flatten().map(|text| (name.clone(), text)));
     }
     out
 }
