@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +22,7 @@ pub struct Diagnostic {
     pub span: Range<usize>,
     /// What is wrong, in one sentence.
     pub message: String,
-    /// What was expected there.
+    /// What is to be seen there; may be empty.
     pub label: String,
     /// What to do.
     pub help: Option<String>,
@@ -49,16 +49,21 @@ impl Sources {
     pub fn text(&self, file: usize) -> &str {
         self.files.get(file).map_or("", |(_, text)| text)
     }
+
+    /// Name, line and column (both from 1) of a byte of a file.
+    pub(crate) fn position(&self, file: usize, byte: usize) -> (&str, usize, usize) {
+        let text = self.text(file);
+        let before = text.get(..byte.min(text.len())).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        (self.name(file), line, column)
+    }
 }
 
 impl Diagnostic {
     /// File, line and column (both from 1) of the beginning.
     pub fn position<'a>(&self, sources: &'a Sources) -> (&'a str, usize, usize) {
-        let text = sources.text(self.file);
-        let before = text.get(..self.span.start.min(text.len())).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        (sources.name(self.file), line, column)
+        sources.position(self.file, self.span.start)
     }
 }
 
@@ -73,14 +78,20 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> St
             Severity::Warning => Level::WARNING,
         };
         let text = sources.text(diagnostic.file);
-        let group = if text.is_empty() {
-            Group::with_title(level.primary_title(diagnostic.message.clone()))
+        let title = level.primary_title(diagnostic.message.clone());
+        let name = sources.name(diagnostic.file);
+        let group = if name.is_empty() {
+            Group::with_title(title)
+        } else if text.is_empty() || diagnostic.span == (0..0) {
+            title.element(Origin::path(name))
         } else {
             let span = diagnostic.span.start.min(text.len())..diagnostic.span.end.min(text.len());
-            let mark = AnnotationKind::Primary.span(span).label(diagnostic.label.clone());
-            let snippet =
-                Snippet::source(text).path(sources.name(diagnostic.file)).annotation(mark);
-            level.primary_title(diagnostic.message.clone()).element(snippet)
+            let mark = AnnotationKind::Primary.span(span);
+            let mark = match diagnostic.label.as_str() {
+                "" => mark,
+                label => mark.label(label.to_owned()),
+            };
+            title.element(Snippet::source(text).path(name).annotation(mark))
         };
         let group = match &diagnostic.help {
             Some(help) => group.element(Level::HELP.message(help.clone())),

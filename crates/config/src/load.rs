@@ -1,11 +1,13 @@
 //! From files to a plan: read, follow includes, put together, check.
 
+mod between;
+
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use evenkeel_plan::check::{self, Place, Problem};
-use evenkeel_plan::{Listener, Name, Plan, Policy};
+use evenkeel_plan::check::Place;
+use evenkeel_plan::{Listener, Name, Plan};
 use toml::de::DeTable;
 
 use crate::diagnostic::{Diagnostic, Severity, Sources};
@@ -23,7 +25,7 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 pub struct Loaded {
     /// The plan; only when there is no error.
     pub plan: Option<Plan>,
-    /// What is wrong, in file order.
+    /// What is wrong, errors before warnings, each in file order.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read.
     pub sources: Sources,
@@ -38,12 +40,15 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Loaded {
     loading.finish()
 }
 
-/// Reads a configuration from text. Its includes are relative to the working directory.
+/// Reads a configuration from text. Its includes are relative to the folder of `name`.
 pub fn load_str(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Loaded {
     let mut loading = Loading::new(env);
     loading.text(Path::new(name), text.to_owned(), 0);
     loading.finish()
 }
+
+/// A file, as a position in the sources, and bytes in it.
+type At = (usize, Range<usize>);
 
 struct Loading<'e> {
     env: &'e dyn Fn(&str) -> Option<String>,
@@ -51,11 +56,18 @@ struct Loading<'e> {
     diagnostics: Vec<Diagnostic>,
     sources: Sources,
     files: Vec<PathBuf>,
+    /// The files that are being read, each included by the one before.
     open: Vec<PathBuf>,
+    /// All files that were read.
+    seen: HashSet<PathBuf>,
     /// Tables that may stand once: where they stood.
-    once: HashMap<&'static str, (usize, Range<usize>)>,
+    once: HashMap<&'static str, At>,
     /// Where each part of the plan stood, and each of its keys.
-    places: HashMap<Place, (usize, Range<usize>, row::Places)>,
+    places: HashMap<Place, (At, row::Places)>,
+    /// Parts whose name is missing or wrong.
+    nameless: HashSet<Place>,
+    /// Whether something was not read at all, so that it is not known what is missing.
+    incomplete: bool,
 }
 
 impl<'e> Loading<'e> {
@@ -67,57 +79,50 @@ impl<'e> Loading<'e> {
             sources: Sources::default(),
             files: Vec::new(),
             open: Vec::new(),
+            seen: HashSet::new(),
             once: HashMap::new(),
             places: HashMap::new(),
+            nameless: HashSet::new(),
+            incomplete: false,
         }
     }
 
-    fn complain(
-        &mut self,
-        at: Option<(usize, Range<usize>)>,
-        message: String,
-        help: Option<String>,
-    ) {
+    /// Something was not read.
+    fn missing(&mut self, at: Option<At>, message: String, help: Option<String>) {
+        self.incomplete = true;
         let (file, span) =
             at.unwrap_or_else(|| (self.sources.add(String::new(), String::new()), 0..0));
-        let label = String::new();
         self.diagnostics.push(Diagnostic {
             severity: Severity::Error,
             file,
             span,
             message,
-            label,
+            label: String::new(),
             help,
         });
     }
 
-    fn file(&mut self, path: &Path, from: Option<(usize, Range<usize>)>, depth: usize) {
+    fn file(&mut self, path: &Path, from: Option<At>, depth: usize) {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if self.open.contains(&real) {
-            return self.complain(from, format!("{} includes itself", path.display()), None);
+            return self.missing(from, format!("{} includes itself", path.display()), None);
+        }
+        if self.seen.contains(&real) {
+            let message = format!("{} is included twice", path.display());
+            return self.missing(from, message, None);
         }
         if depth > DEPTH_MAX || self.files.len() >= FILES_MAX {
             let message =
                 format!("too many includes: at most {DEPTH_MAX} deep and {FILES_MAX} files");
-            return self.complain(from, message, None);
+            return self.missing(from, message, None);
         }
-        let size = std::fs::metadata(path).map(|meta| meta.len());
-        let text = match size {
-            Ok(size) if size > FILE_BYTES_MAX => Err("larger than 16 MiB".to_owned()),
-            Ok(_) => std::fs::read(path).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        let text = text
-            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned()));
-        match text {
+        match read_text(path) {
             Err(reason) => {
-                let help = match depth {
-                    0 => Some("name the configuration with -c FILE".to_owned()),
-                    _ => None,
-                };
-                self.complain(from, format!("{} cannot be read: {reason}", path.display()), help);
+                let help = from.is_none().then(|| "name the configuration with -c FILE".to_owned());
+                self.missing(from, format!("{} cannot be read: {reason}", path.display()), help);
             }
             Ok(text) => {
+                self.seen.insert(real.clone());
                 self.open.push(real);
                 self.text(path, text, depth);
                 self.open.pop();
@@ -131,46 +136,27 @@ impl<'e> Loading<'e> {
         let (root, errors) = DeTable::parse_recoverable(&text);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            self.complain(Some((file, span)), format!("not valid TOML: {}", error.message()), None);
+            let (message, help) = syntax(error.message(), &text, &span);
+            self.missing(Some((file, span)), message, help);
         }
         let mut reader = Reader { diagnostics: Vec::new(), env: self.env, file };
         let mut includes = Vec::new();
-        for (key, node) in root.get_ref().iter() {
+        for (key, node) in row::in_file_order(root.get_ref()) {
             let value = Value { node };
-            match key.get_ref().as_ref() {
-                "include" => {
-                    let texts = value
-                        .one_or_more(&mut reader, |v, r| v.string(r).map(|text| (text, v.span())));
-                    includes.extend(texts.unwrap_or_default());
-                }
-                "server" if self.first("server", &mut reader, file, key.span()) => {
-                    if let Some(table) = value.table(&mut reader) {
-                        row::read(
-                            top::SERVER,
-                            &[],
-                            "[server]",
-                            table,
-                            &mut self.plan.server,
-                            &mut reader,
-                        );
-                    }
-                }
-                "admin" if self.first("admin", &mut reader, file, key.span()) => {
-                    self.plan.admin = top::admin(value, &mut reader);
-                }
-                "log" if self.first("log", &mut reader, file, key.span()) => {
-                    if let Some(table) = value.table(&mut reader) {
-                        row::read(top::LOG, &[], "[log]", table, &mut self.plan.log, &mut reader);
-                    }
-                }
-                "server" | "admin" | "log" => {}
-                "listener" => self.each(value, &mut reader, Loading::listener),
-                "route" => self.each(value, &mut reader, Loading::route),
-                "pool" => self.each(value, &mut reader, Loading::pool),
-                other => {
-                    let known = top::TABLES.iter().map(|(name, _)| *name);
-                    row::unknown(known, "the configuration", other, key.span(), &mut reader);
-                }
+            let name: &str = key.get_ref();
+            if name == "include" {
+                let read = |value: Value<'_>, reader: &mut Reader<'_>| {
+                    value.string(reader).map(|text| (text, value.span()))
+                };
+                includes.extend(value.one_or_more(&mut reader, read).unwrap_or_default());
+                continue;
+            }
+            let known = top::TABLES.iter().map(|(name, _)| *name);
+            if known.clone().any(|known| known == name) {
+                self.section(name, key.span(), value, &mut reader);
+            } else if let Some(near) = row::unknown_table(known, name, key.span(), &mut reader) {
+                // Read as what was meant, so that its errors are told in the same go.
+                self.section(near, key.span(), value, &mut reader);
             }
         }
         self.diagnostics.append(&mut reader.diagnostics);
@@ -179,153 +165,190 @@ impl<'e> Loading<'e> {
         }
     }
 
-    /// Whether this is the first table of that name.
-    fn first(
+    /// Reads what stands under a name at the top.
+    fn section(
+        &mut self,
+        name: &str,
+        key: Range<usize>,
+        value: Value<'_>,
+        reader: &mut Reader<'_>,
+    ) {
+        match name {
+            "server" => {
+                if let Some(table) = self.once("server", key, value, reader) {
+                    row::read(top::SERVER, &[], "[server]", table, &mut self.plan.server, reader);
+                }
+            }
+            "admin" => {
+                if let Some(table) = self.once("admin", key, value, reader) {
+                    self.plan.admin = top::admin(table, header(value), reader);
+                }
+            }
+            "log" => {
+                if let Some(table) = self.once("log", key, value, reader) {
+                    row::read(top::LOG, &[], "[log]", table, &mut self.plan.log, reader);
+                }
+            }
+            "listener" => self.each("listener", value, reader, Loading::listener),
+            "route" => self.each("route", value, reader, Loading::route),
+            "pool" => self.each("pool", value, reader, Loading::pool),
+            _ => {}
+        }
+    }
+
+    /// The table of a name that may stand once; `None`, with a complaint, the second time.
+    fn once<'a>(
         &mut self,
         name: &'static str,
+        key: Range<usize>,
+        value: Value<'a>,
         reader: &mut Reader<'_>,
-        file: usize,
-        span: Range<usize>,
-    ) -> bool {
-        match self.once.get(name) {
-            None => {
-                self.once.insert(name, (file, span));
-                true
-            }
-            Some((other, _)) => {
-                let there = self.sources.name(*other).to_owned();
-                reader.error(
-                    span,
-                    format!("[{name}] may stand in one file only; it stands in {there} too"),
-                    "again",
-                );
-                false
-            }
+    ) -> Option<&'a DeTable<'a>> {
+        if let Some(other) = self.once.get(name) {
+            let message = format!("[{name}] may stand only once");
+            reader.error_help(key, message, "", format!("it stands at {}", self.line(other)));
+            return None;
         }
+        self.once.insert(name, (reader.file, key));
+        if let Some(first) = value.items().and_then(|mut items| items.next())
+            && let Some(table) = first.as_table()
+        {
+            let message = format!("[{name}] may stand only once");
+            let help = format!("write it with single brackets: [{name}]");
+            reader.error_help(header(first), message, "", help);
+            return Some(table);
+        }
+        value.table(reader, &format!("[{name}]"))
     }
 
     /// Reads each table of an array of tables.
     fn each(
         &mut self,
+        name: &str,
         value: Value<'_>,
         reader: &mut Reader<'_>,
         read: fn(&mut Self, Value<'_>, &DeTable<'_>, &mut Reader<'_>),
     ) {
-        let Some(items) = value.items() else {
-            reader.error_help(
-                value.span(),
-                "one table where several may stand",
-                "expected an array of tables",
-                "write it with double brackets: [[listener]], [[route]], [[pool]]",
-            );
-            return;
-        };
-        for item in items {
-            if let Some(table) = item.table(reader) {
-                read(self, item, table, reader);
+        let example = format!("[[{name}]]");
+        if let Some(items) = value.items() {
+            for item in items {
+                match item.table(reader, &example) {
+                    Some(table) => read(self, item, table, reader),
+                    None => self.incomplete = true,
+                }
             }
+            return;
         }
+        let Some(table) = value.as_table() else {
+            self.incomplete = true;
+            let message = format!("expected tables like {example}, found {}", value.found());
+            let help = match name {
+                "pool" => "a `pool` belongs below a [[listener]] or [[route]]".to_owned(),
+                _ => format!("write {example} on a line of its own, and its keys below"),
+            };
+            return reader.error_help(value.span(), message, "", help);
+        };
+        reader.error_help(
+            header(value),
+            format!("[{name}] needs double brackets: there may be several"),
+            "",
+            format!("write {example}"),
+        );
+        read(self, value, table, reader);
     }
 
     fn listener(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
         let name = Name::new("unnamed").expect("letters are a valid name");
         let mut draft =
             native::listener::Draft { plan: Listener::new(name, Vec::new()), named: false };
-        let places = row::read(
-            native::listener::ROWS,
-            native::listener::LATER,
-            "[[listener]]",
-            table,
-            &mut draft,
-            reader,
-        );
-        if !places.iter().any(|(name, _)| name == "bind") {
+        let rows = native::listener::ROWS;
+        let later = native::listener::LATER;
+        let places = row::read(rows, later, "[[listener]]", table, &mut draft, reader);
+        if row::place(&places, "bind").is_none() {
             reader.error_help(
                 header(value),
-                "a listener needs a `bind`",
-                "where does it listen?",
+                "a listener needs a `bind`: where it accepts",
+                "",
                 "add bind = \"0.0.0.0:8080\"",
             );
         }
-        if !draft.named
-            && let Some(name) = native::listener::default_name(&draft.plan)
-        {
-            draft.plan.name = name;
-        }
         let place = Place::Listener(self.plan.listeners.len());
-        self.places.insert(place, (reader.file, header(value), places));
+        if !draft.named {
+            match native::listener::default_name(&draft.plan) {
+                Some(name) if row::place(&places, "name").is_none() => draft.plan.name = name,
+                _ => drop(self.nameless.insert(place)),
+            }
+        }
+        self.places.insert(place, ((reader.file, header(value)), places));
         self.plan.listeners.push(draft.plan);
     }
 
     fn route(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
         let mut draft = native::route::blank(self.plan.routes.len() + 1);
-        let places = row::read(
-            native::route::ROWS,
-            native::route::LATER,
-            "[[route]]",
-            table,
-            &mut draft,
-            reader,
-        );
-        let later = places.iter().any(|(name, _)| name == "split");
-        if draft.actions != 1 && !later {
-            let label = if draft.actions == 0 { "none is given" } else { "several are given" };
-            reader.error(
+        let rows = native::route::ROWS;
+        let places = row::read(rows, native::route::LATER, "[[route]]", table, &mut draft, reader);
+        let later = row::place(&places, "split").is_some();
+        if draft.actions == 0 && !later {
+            reader.error_help(
                 header(value),
                 "a route needs one of `pool`, `redirect`, `respond`",
-                label,
+                "",
+                "add pool = \"NAME\"",
             );
+        } else if draft.actions > 1 {
+            let words = ["pool", "redirect", "respond"];
+            let mut spans: Vec<_> =
+                words.iter().filter_map(|word| row::place(&places, word)).collect();
+            spans.sort_by_key(|span| span.start);
+            if let Some(second) = spans.get(1) {
+                let message = "a route has only one of `pool`, `redirect`, `respond`";
+                reader.error(second.clone(), message, "");
+            }
         }
         let place = Place::Route(self.plan.routes.len());
-        self.places.insert(place, (reader.file, header(value), places));
+        self.places.insert(place, ((reader.file, header(value)), places));
         self.plan.routes.push(draft.plan);
     }
 
     fn pool(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
         let mut draft = native::pool::Draft::blank();
-        let places = row::read(
-            native::pool::ROWS,
-            native::pool::LATER,
-            "[[pool]]",
-            table,
-            &mut draft,
-            reader,
-        );
+        let rows = native::pool::ROWS;
+        let places = row::read(rows, native::pool::LATER, "[[pool]]", table, &mut draft, reader);
+        if row::place(&places, "name").is_none() {
+            reader.error_help(header(value), "a pool needs a `name`", "", "add name = \"NAME\"");
+        }
+        let at = self.plan.pools.len();
         if !draft.named {
-            reader.error(header(value), "a pool needs a `name`", "add name = \"NAME\"");
+            self.nameless.insert(Place::Pool(at));
         }
         let (pool, members) = draft.finish();
-        let at = self.plan.pools.len();
-        for (n, span) in members.into_iter().enumerate() {
-            self.places.insert(Place::Member(at, n), (reader.file, span, Vec::new()));
+        for (n, (span, places)) in members.into_iter().enumerate() {
+            self.places.insert(Place::Member(at, n), ((reader.file, span), places));
         }
-        self.places.insert(Place::Pool(at), (reader.file, header(value), places));
+        self.places.insert(Place::Pool(at), ((reader.file, header(value)), places));
         self.plan.pools.push(pool);
     }
 
-    fn include(&mut self, from: &Path, pattern: &str, at: (usize, Range<usize>), depth: usize) {
-        let base = from.parent().unwrap_or(Path::new(""));
-        let whole = base.join(pattern);
+    fn include(&mut self, from: &Path, pattern: &str, at: At, depth: usize) {
+        let whole = from.parent().unwrap_or(Path::new("")).join(pattern);
         let (Some(folder), Some(last)) =
             (whole.parent(), whole.file_name().and_then(|name| name.to_str()))
         else {
-            return self.complain(Some(at), "not a path".to_owned(), None);
+            return self.missing(Some(at), format!("\"{pattern}\" is not a file's path"), None);
         };
+        if folder.to_string_lossy().contains(['*', '?']) {
+            let message = "`*` and `?` may stand only in the last part of a path".to_owned();
+            return self.missing(Some(at), message, None);
+        }
         if !last.contains(['*', '?']) {
             return self.file(&whole, Some(at), depth + 1);
         }
-        let entries = match std::fs::read_dir(if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        }) {
+        let real = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let entries = match std::fs::read_dir(real) {
             Ok(entries) => entries,
             Err(error) => {
-                return self.complain(
-                    Some(at),
-                    format!("{} cannot be read: {error}", folder.display()),
-                    None,
-                );
+                let message = format!("{} cannot be read: {error}", real.display());
+                return self.missing(Some(at), message, None);
             }
         };
         let mut names: Vec<String> =
@@ -337,116 +360,46 @@ impl<'e> Loading<'e> {
         }
     }
 
-    fn finish(mut self) -> Loaded {
-        let failed =
-            |diagnostics: &[Diagnostic]| diagnostics.iter().any(|d| d.severity == Severity::Error);
-        // Problems between parts are told beside those within them, unless a part is missing for
-        // that reason alone.
-        let broken = failed(&self.diagnostics);
-        for problem in check::check(&self.plan) {
-            let place_broken = self.is_broken(&problem);
-            if !(broken && place_broken) {
-                let diagnostic = self.problem(problem);
-                self.diagnostics.push(diagnostic);
-            }
-        }
-        if !failed(&self.diagnostics) {
-            self.warn();
-        }
-        self.diagnostics.sort_by_key(|d| (d.severity == Severity::Warning, d.file, d.span.start));
-        let plan = (!failed(&self.diagnostics)).then_some(self.plan);
-        Loaded { plan, diagnostics: self.diagnostics, sources: self.sources, files: self.files }
-    }
-
-    /// Whether the problem may only come from an error that was told already.
-    fn is_broken(&self, problem: &Problem) -> bool {
-        let Some((file, span, _)) = self.places.get(&problem.place) else { return true };
-        self.diagnostics
-            .iter()
-            .any(|d| d.file == *file && d.span.start >= span.start && problem.field != "pool")
-    }
-
-    fn problem(&self, problem: Problem) -> Diagnostic {
-        let (file, span) = match self.places.get(&problem.place) {
-            Some((file, header, keys)) => {
-                let key = keys
-                    .iter()
-                    .find(|(name, _)| name == problem.field)
-                    .map(|(_, span)| span.clone());
-                (*file, key.unwrap_or_else(|| header.clone()))
-            }
-            None => (0, 0..0),
-        };
-        Diagnostic {
-            severity: Severity::Error,
-            file,
-            span,
-            message: problem.message,
-            label: String::new(),
-            help: problem.help,
-        }
-    }
-
-    /// What can be served, but is probably not meant.
-    fn warn(&mut self) {
-        let used: HashSet<&Name> = self
-            .plan
-            .listeners
-            .iter()
-            .filter_map(|listener| listener.pool.as_ref())
-            .chain(self.plan.routes.iter().filter_map(|route| match &route.action {
-                evenkeel_plan::Action::Pool(pool) => Some(pool),
-                _ => None,
-            }))
-            .collect();
-        let mut warnings = Vec::new();
-        for (at, pool) in self.plan.pools.iter().enumerate() {
-            let mut warn = |field: &str, message: String| {
-                warnings.push((Place::Pool(at), field.to_owned(), message))
-            };
-            if !used.contains(&pool.name) {
-                warn("name", format!("no listener and no route uses pool \"{}\"", pool.name));
-            }
-            let hashes = matches!(pool.policy, Policy::RingHash | Policy::Maglev);
-            if pool.hash_key != evenkeel_plan::HashKey::Client && !hashes {
-                warn(
-                    "hash_key",
-                    format!("hash_key has no effect with policy {}", pool.policy.name()),
-                );
-            }
-            if pool.members.is_empty() {
-                warn("members", format!("pool \"{}\" has no members: it answers 503", pool.name));
-            }
-        }
-        for at in 1..self.plan.routes.len() {
-            let (route, earlier) = (&self.plan.routes[at], &self.plan.routes[..at]);
-            let same = |e: &&evenkeel_plan::Route| {
-                (e.listeners.is_empty() || e.listeners == route.listeners)
-                    && (e.hosts.is_empty() || e.hosts == route.hosts)
-                    && (e.paths.is_empty() || e.paths == route.paths)
-                    && (e.methods.is_empty() || e.methods == route.methods)
-            };
-            if let Some(earlier) = earlier.iter().find(same) {
-                let message = format!(
-                    "route \"{}\" never matches: \"{}\" before it takes all its requests",
-                    route.name, earlier.name
-                );
-                warnings.push((Place::Route(at), "name".to_owned(), message));
-            }
-        }
-        for (place, field, message) in warnings {
-            let field: &'static str =
-                ["name", "hash_key", "members"].into_iter().find(|f| *f == field).unwrap_or("name");
-            let diagnostic = self.problem(Problem { place, field, message, help: None });
-            self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..diagnostic });
-        }
+    /// `FILE:LINE`, for a help.
+    fn line(&self, (file, span): &At) -> String {
+        let (name, line, _) = self.sources.position(*file, span.start);
+        format!("{name}:{line}")
     }
 }
 
-/// The beginning of a table: its header line is what one looks for.
+fn read_text(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > FILE_BYTES_MAX {
+        return Err("larger than 16 MiB".to_owned());
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;
+        format!("line {line} is not UTF-8 text")
+    })
+}
+
+/// What the TOML reader says, and what most often lies behind it.
+fn syntax(message: &str, text: &str, span: &Range<usize>) -> (String, Option<String>) {
+    let before = text.get(..span.start).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let rest = text.get(span.start..).unwrap_or_default().lines().next().unwrap_or_default();
+    let value = line.split_once('=').is_some_and(|(_, value)| value.trim().is_empty());
+    let bare = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "./:*~-".contains(c));
+    let help = if message.contains("duplicate key") {
+        Some("give each key once; several values stand in an array: [\"a\", \"b\"]".to_owned())
+    } else if value && bare {
+        Some("text stands in quotes: key = \"value\"".to_owned())
+    } else {
+        None
+    };
+    (format!("not valid TOML: {message}"), help)
+}
+
+/// The header line of a table; of an inline table, its first line.
 fn header(value: Value<'_>) -> Range<usize> {
-    let span = value.span();
-    span.start..span.end.min(span.start + 1).max(span.start)
+    value.span()
 }
 
 /// Whether a name fits a pattern of `*` and `?`.

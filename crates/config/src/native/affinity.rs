@@ -17,19 +17,20 @@ pub(crate) struct Draft {
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
         name: "cookie",
-        kind: Kind::Any(
-            "a cookie's name, or { name, path, domain, max_age, secure, http_only, same_site, key }",
-        ),
+        kind: Kind::Or("a cookie's name", || keys(COOKIE)),
         default: "",
         doc: "A cookie that the balancer sets.",
         set: |draft, value, reader| {
             let mut cookie = CookieAffinity::named("");
             match value.as_table() {
-                Some(table) => drop(read(COOKIE, &[], "cookie", table, &mut cookie, reader)),
+                Some(table) => {
+                    drop(read(COOKIE, &[], "pool.affinity.cookie", table, &mut cookie, reader))
+                }
                 None => cookie.name = cookie_name(value, reader).unwrap_or_default(),
             }
             if value.as_table().is_some() && cookie.name.is_empty() {
-                reader.error(value.span(), "a cookie needs a `name`", "add name = \"ROUTEID\"");
+                let help = "add name = \"ROUTEID\"";
+                reader.error_help(value.span(), "a cookie needs a `name`", "", help);
             }
             draft.cookie = Some(cookie);
         },
@@ -145,7 +146,7 @@ pub(crate) const COOKIE: &[Row<CookieAffinity>] = &[
         set: |c, value, reader| {
             let key = value.string(reader);
             if key.as_ref().is_some_and(|key| key.len() < 16) {
-                value.wrong::<()>(reader, "at least 16 characters");
+                value.wrong::<()>(reader, "a key has at least 16 characters");
             }
             c.key = key;
         },
@@ -154,25 +155,21 @@ pub(crate) const COOKIE: &[Row<CookieAffinity>] = &[
 
 /// Reads `affinity = { … }`.
 pub(crate) fn affinity(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Affinity> {
-    let table = value.table(reader)?;
+    let table = value.table(reader, "{ cookie = \"ROUTEID\" }")?;
     let mut draft = Draft::default();
-    let places = read(ROWS, &[], "affinity", table, &mut draft, reader);
+    let places = read(ROWS, &[], "pool.affinity", table, &mut draft, reader);
     let kinds: Vec<_> = places.iter().filter(|(name, _)| name != "separator").collect();
     if kinds.len() != 1 {
         reader.error(
             value.span(),
-            "affinity is one of `cookie`, `application`, `client`",
-            "exactly one is needed",
+            "affinity needs exactly one of `cookie`, `application`, `client`",
+            "",
         );
     }
     if let (Some((_, span)), None) =
         (places.iter().find(|(name, _)| name == "separator"), &draft.application)
     {
-        reader.error(
-            span.clone(),
-            "`separator` needs `application`",
-            "has no effect as things are",
-        );
+        reader.error(span.clone(), "`separator` has no effect without `application`", "");
     }
     if let Some(cookie) = draft.cookie {
         return Some(Affinity::Cookie(cookie));
@@ -206,5 +203,9 @@ fn attribute(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
     let text = value.string(reader)?;
     let good =
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b';' && b != b',');
-    if good { Some(text) } else { value.wrong(reader, "no blanks, `;` or `,` here") }
+    if good {
+        Some(text)
+    } else {
+        value.wrong(reader, "an attribute of a cookie is ASCII without blanks, `;` and `,`")
+    }
 }

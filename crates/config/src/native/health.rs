@@ -127,7 +127,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         set: |draft, value, reader| {
             if let Some(time) = value.positive(reader) {
                 if time < Duration::from_millis(100) {
-                    value.wrong::<()>(reader, "at least 100ms");
+                    value.wrong::<()>(reader, "an interval is at least 100ms");
                 }
                 draft.plan.interval = time;
             }
@@ -162,15 +162,15 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
     },
     Row {
         name: "passive",
-        kind: Kind::Table(|| keys(PASSIVE)),
+        kind: Kind::Or("false", || keys(PASSIVE)),
         default: "{ errors = 5, window = \"10s\", eject = \"10s\" }",
         doc: "Ejection by what real traffic shows; false turns it off.",
         set: |draft, value, reader| {
             if value.is_false() {
                 draft.plan.passive = None;
-            } else if let Some(table) = value.table(reader) {
+            } else if let Some(table) = value.table(reader, "{ errors = 5 }") {
                 let mut passive = Passive::default();
-                read(PASSIVE, &[], "passive", table, &mut passive, reader);
+                read(PASSIVE, &[], "pool.health.passive", table, &mut passive, reader);
                 draft.plan.passive = Some(passive);
             }
         },
@@ -212,18 +212,22 @@ pub(crate) const PASSIVE: &[Row<Passive>] = &[
 
 /// Reads `health = { … }` or `[pool.health]`.
 pub(crate) fn health(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Health> {
-    let table = value.table(reader)?;
+    let table = value.table(reader, "{ check = \"http\" }")?;
     let mut draft = Draft::default();
-    let places = read(ROWS, &[], "health", table, &mut draft, reader);
+    let places = read(ROWS, &[], "pool.health", table, &mut draft, reader);
     let kind = draft.kind.unwrap_or(Probe::Off);
     let belongs = |names: &[&str], wanted: Probe, word: &str, reader: &mut Reader<'_>| {
         for (name, span) in places.iter().filter(|(name, _)| names.contains(&name.as_str())) {
             if kind != wanted {
+                let help = match kind {
+                    Probe::Off => format!("add check = \"{word}\""),
+                    _ => format!("take it out, or write check = \"{word}\""),
+                };
                 reader.error_help(
                     span.clone(),
-                    format!("`{name}` needs check = \"{word}\""),
-                    "has no effect as things are",
-                    format!("add check = \"{word}\""),
+                    format!("`{name}` has no effect without check = \"{word}\""),
+                    "",
+                    help,
                 );
             }
         }
@@ -252,5 +256,9 @@ pub(crate) fn health(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Health
 
 fn short(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
     let text = value.string(reader)?;
-    if text.len() <= 4096 { Some(text) } else { value.wrong(reader, "at most 4 KiB") }
+    if text.len() <= 4096 {
+        Some(text)
+    } else {
+        value.wrong(reader, "at most 4 KiB can be sent or expected")
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "Where it accepts: `ip:port`, `[v6]:port` or `unix:/path`, one or several. Port 0 lets the system choose.",
         set: |draft, value, reader| {
-            let what = "an address like \"0.0.0.0:8080\", \"[::]:8080\" or \"unix:/path\"";
+            let what = "an address to accept at";
             if let Some(bind) =
                 value.one_or_more(reader, |value, reader| value.parsed(reader, what))
             {
@@ -94,8 +94,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "How long clients may take.",
         set: |draft, value, reader| {
-            if let Some(table) = value.table(reader) {
-                read(TIMEOUTS, &[], "timeouts", table, &mut draft.plan.timeouts, reader);
+            if let Some(table) = value.table(reader, "{ header = \"10s\" }") {
+                read(TIMEOUTS, &[], "listener.timeouts", table, &mut draft.plan.timeouts, reader);
             }
         },
     },
@@ -105,8 +105,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "How much clients may ask.",
         set: |draft, value, reader| {
-            if let Some(table) = value.table(reader) {
-                read(LIMITS, &[], "limits", table, &mut draft.plan.limits, reader);
+            if let Some(table) = value.table(reader, "{ body = \"10MB\" }") {
+                read(LIMITS, &[], "listener.limits", table, &mut draft.plan.limits, reader);
             }
         },
     },
@@ -116,8 +116,15 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "What members are told about the client, and whose word is taken for it.",
         set: |draft, value, reader| {
-            if let Some(table) = value.table(reader) {
-                read(FORWARDED, &[], "forwarded", table, &mut draft.plan.forwarded, reader);
+            if let Some(table) = value.table(reader, "{ trusted = [\"10.0.0.0/8\"] }") {
+                read(
+                    FORWARDED,
+                    &[],
+                    "listener.forwarded",
+                    table,
+                    &mut draft.plan.forwarded,
+                    reader,
+                );
             }
         },
     },
@@ -244,7 +251,7 @@ pub(crate) const FORWARDED: &[Row<Forwarded>] = &[
         default: "[]",
         doc: "Networks whose forwarding headers and request ids are believed; what others send is removed.",
         set: |f, value, reader| {
-            let what = "a network like \"10.0.0.0/8\"";
+            let what = "a network";
             if let Some(trusted) =
                 value.one_or_more(reader, |value, reader| value.parsed(reader, what))
             {
@@ -290,7 +297,7 @@ pub(crate) fn bounded(
         return Some(size);
     }
     let (least, most) = (evenkeel_plan::Bytes(least), evenkeel_plan::Bytes(most));
-    value.wrong(reader, format!("expected a size from {least} to {most}"))
+    value.wrong(reader, format!("expected a size from {least} to {most}, found {size}"))
 }
 
 /// The text of a value, if it is one, without any complaint.

@@ -7,16 +7,19 @@ use evenkeel_plan::{
     RetryOn, Weight,
 };
 
-use super::row::{Kind, Row, keys, read};
+use super::row::{Kind, Places, Row, keys, place, read};
 use super::value::{Reader, Value};
+
+/// A member, and where it and its keys stood.
+type Placed = (Member, (Range<usize>, Places));
 
 /// A pool while it is read.
 pub(crate) struct Draft {
     pub(crate) plan: Pool,
     pub(crate) named: bool,
     /// From the short form; they come first.
-    short: Vec<(Member, Range<usize>)>,
-    long: Vec<(Member, Range<usize>)>,
+    short: Vec<Placed>,
+    long: Vec<Placed>,
 }
 
 impl Draft {
@@ -25,11 +28,11 @@ impl Draft {
         Draft { plan: Pool::new(name), named: false, short: Vec::new(), long: Vec::new() }
     }
 
-    /// The pool, and where each member stood.
-    pub(crate) fn finish(mut self) -> (Pool, Vec<Range<usize>>) {
-        let (members, spans) = self.short.into_iter().chain(self.long).unzip();
+    /// The pool, and where each member and its keys stood.
+    pub(crate) fn finish(mut self) -> (Pool, Vec<(Range<usize>, Places)>) {
+        let (members, places) = self.short.into_iter().chain(self.long).unzip();
         self.plan.members = members;
-        (self.plan, spans)
+        (self.plan, places)
     }
 }
 
@@ -58,9 +61,9 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "Unique among pools. Required.",
         set: |draft, value, reader| {
-            draft.named = true;
             if let Some(name) = value.name(reader) {
                 draft.plan.name = name;
+                draft.named = true;
             }
         },
     },
@@ -96,8 +99,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "When a request is tried again.",
         set: |draft, value, reader| {
-            if let Some(table) = value.table(reader) {
-                read(RETRY, &[], "retry", table, &mut draft.plan.retry, reader);
+            if let Some(table) = value.table(reader, "{ attempts = 1 }") {
+                read(RETRY, &[], "pool.retry", table, &mut draft.plan.retry, reader);
             }
         },
     },
@@ -107,8 +110,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "How long members may take.",
         set: |draft, value, reader| {
-            if let Some(table) = value.table(reader) {
-                read(TIMEOUTS, &[], "timeouts", table, &mut draft.plan.timeouts, reader);
+            if let Some(table) = value.table(reader, "{ response = \"60s\" }") {
+                read(TIMEOUTS, &[], "pool.timeouts", table, &mut draft.plan.timeouts, reader);
             }
         },
     },
@@ -118,8 +121,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "What the pool holds at most.",
         set: |draft, value, reader| {
-            if let Some(table) = value.table(reader) {
-                read(LIMITS, &[], "limits", table, &mut draft.plan.limits, reader);
+            if let Some(table) = value.table(reader, "{ queue = 1024 }") {
+                read(LIMITS, &[], "pool.limits", table, &mut draft.plan.limits, reader);
             }
         },
     },
@@ -136,9 +139,9 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
     },
     Row {
         name: "members",
-        kind: Kind::Any("addresses, or tables like [[pool.member]]"),
+        kind: Kind::Any("addresses, or tables as below"),
         default: "",
-        doc: "The members, short form: \"10.0.0.11:8080\".",
+        doc: "The members when an address is all there is to say: `host:port`, `[v6]:port` or `unix:/path`.",
         set: |draft, value, reader| {
             let members = value.one_or_more(reader, |value, reader| member(value, reader));
             draft.short = members.unwrap_or_default();
@@ -148,7 +151,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         name: "member",
         kind: Kind::Tables(|| keys(MEMBER)),
         default: "",
-        doc: "The members, long form.",
+        doc: "The members, a table each. They come after those of `members`.",
         set: |draft, value, reader| {
             let members = value.one_or_more(reader, |value, reader| member(value, reader));
             draft.long = members.unwrap_or_default();
@@ -361,11 +364,11 @@ pub(crate) const MEMBER: &[Row<MemberDraft>] = &[
     },
 ];
 
-fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<(Member, Range<usize>)> {
+fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Placed> {
     let span = value.span();
     if value.is_string() {
         let address = value.parsed(reader, "a member's address")?;
-        return Some((Member::new(address), span));
+        return Some((Member::new(address), (span, Places::new())));
     }
     let Some(table) = value.as_table() else {
         return value
@@ -373,17 +376,18 @@ fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<(Member, Range<us
     };
     let blank = Member::new(Address::Unix("/unnamed".into()));
     let mut draft = MemberDraft { address: None, tag: None, plan: blank };
-    let places = read(MEMBER, &["tls", "redirect"], "member", table, &mut draft, reader);
+    let places = read(MEMBER, &["tls", "redirect"], "[[pool.member]]", table, &mut draft, reader);
     let Some(address) = draft.address else {
-        if !places.iter().any(|(name, _)| name == "address") {
-            reader.error(span, "a member needs an `address`", "add address = \"HOST:PORT\"");
+        if place(&places, "address").is_none() {
+            let help = "add address = \"HOST:PORT\"";
+            reader.error_help(span, "a member needs an `address`", "", help);
         }
         return None;
     };
     let mut plan = draft.plan;
     plan.tag = draft.tag.unwrap_or_else(|| Member::default_tag(&address));
     plan.address = address;
-    Some((plan, span))
+    Some((plan, (span, places)))
 }
 
 fn hash_key(value: Value<'_>, reader: &mut Reader<'_>) -> Option<HashKey> {

@@ -7,31 +7,78 @@ use serde_json::{Map, Value, json};
 use super::row::{Key, Kind, keys};
 use super::top;
 
-/// The tables with their keys, as `name` or `[[name]]`.
-fn tables() -> Vec<(&'static str, Vec<Key>)> {
-    let mut tables = top::reference();
-    tables.push(("listener", keys(super::listener::ROWS)));
-    tables.push(("route", keys(super::route::ROWS)));
-    tables.push(("pool", keys(super::pool::ROWS)));
-    tables
+/// A table of the configuration: its path, how its header is written, its keys.
+struct Table {
+    path: String,
+    header: String,
+    keys: Vec<Key>,
+}
+
+/// Every table, each before those within it.
+fn tables() -> Vec<Table> {
+    let mut out = Vec::new();
+    for (name, keys) in top::reference() {
+        table(&mut out, name.to_owned(), format!("[{name}]"), keys);
+    }
+    for (name, keys) in [
+        ("listener", keys(super::listener::ROWS)),
+        ("route", keys(super::route::ROWS)),
+        ("pool", keys(super::pool::ROWS)),
+    ] {
+        table(&mut out, name.to_owned(), format!("[[{name}]]"), keys);
+    }
+    out
+}
+
+fn table(out: &mut Vec<Table>, path: String, header: String, keys: Vec<Key>) {
+    let inner: Vec<(String, String, Vec<Key>)> = keys
+        .iter()
+        .filter_map(|key| {
+            let path = format!("{path}.{}", key.name);
+            match key.kind {
+                Kind::Table(keys) | Kind::Or(_, keys) => {
+                    let header = format!("[{path}]");
+                    Some((path, header, keys()))
+                }
+                Kind::Tables(keys) => {
+                    let header = format!("[[{path}]]");
+                    Some((path, header, keys()))
+                }
+                _ => None,
+            }
+        })
+        .collect();
+    out.push(Table { path, header, keys });
+    for (path, header, keys) in inner {
+        table(out, path, header, keys);
+    }
+}
+
+/// The tables that have a key of that name, if they are few.
+pub(crate) fn home(name: &str) -> Option<String> {
+    let homes: Vec<String> = tables()
+        .into_iter()
+        .filter(|table| table.keys.iter().any(|key| key.name == name))
+        .map(|table| table.header)
+        .collect();
+    match homes.len() {
+        1..=3 => Some(homes.join(" and ")),
+        _ => None,
+    }
 }
 
 /// JSON Schema (2020-12) of the configuration file.
 pub fn schema() -> Value {
+    let tables = tables();
     let mut properties = Map::new();
     for (name, doc) in top::TABLES {
-        let schema = match name {
-            "include" => texts(),
-            "listener" | "route" | "pool" => {
-                let keys =
-                    tables().into_iter().find(|(table, _)| *table == name).map(|(_, keys)| keys);
-                json!({ "type": "array", "items": object(&keys.unwrap_or_default()) })
+        let table = tables.iter().find(|table| table.path == name);
+        let schema = match table {
+            None => texts(),
+            Some(table) if table.header.starts_with("[[") => {
+                json!({ "type": "array", "items": object(&table.keys) })
             }
-            _ => {
-                let keys =
-                    tables().into_iter().find(|(table, _)| *table == name).map(|(_, keys)| keys);
-                object(&keys.unwrap_or_default())
-            }
+            Some(table) => object(&table.keys),
         };
         properties.insert(name.to_owned(), described(schema, doc, ""));
     }
@@ -60,18 +107,29 @@ fn of(kind: Kind) -> Value {
             json!({ "type": "string", "pattern": r"^(0|([0-9]+(ms|s|m|h|d))+|.*\$\{.*)$" })
         }
         Kind::Size => json!({ "type": ["string", "integer"], "minimum": 0 }),
-        Kind::Whole => json!({ "type": "integer", "minimum": 0 }),
-        Kind::Number => json!({ "type": "number", "minimum": 0 }),
-        Kind::Boolean => json!({ "type": "boolean" }),
-        Kind::Word(words) => json!({ "type": "string", "enum": words }),
-        Kind::Table(keys) => json!({ "anyOf": [object(&keys()), { "const": false }] }),
+        Kind::Whole => json!({ "type": ["integer", "string"], "minimum": 0, "pattern": VARIABLE }),
+        Kind::Number => json!({ "type": ["number", "string"], "minimum": 0, "pattern": VARIABLE }),
+        Kind::Boolean => json!({ "type": ["boolean", "string"], "pattern": VARIABLE }),
+        Kind::Word(words) => {
+            json!({ "anyOf": [{ "enum": words }, { "type": "string", "pattern": VARIABLE }] })
+        }
+        Kind::Table(keys) => object(&keys()),
         Kind::Tables(keys) => json!({ "type": "array", "items": object(&keys()) }),
+        Kind::Or(_, keys) => {
+            json!({ "anyOf": [{ "type": ["string", "integer", "boolean"] }, object(&keys())] })
+        }
         Kind::Any(what) => json!({ "$comment": what }),
     }
 }
 
+/// A string may stand for another type when a variable is in it.
+const VARIABLE: &str = r"\$\{";
+
 fn texts() -> Value {
-    json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": ["string", "integer"] } }] })
+    json!({ "anyOf": [
+        { "type": ["string", "integer"] },
+        { "type": "array", "items": { "type": ["string", "integer"] } },
+    ] })
 }
 
 fn described(mut schema: Value, doc: &str, default: &str) -> Value {
@@ -83,37 +141,24 @@ fn described(mut schema: Value, doc: &str, default: &str) -> Value {
     schema
 }
 
-/// The reference part of the documentation.
+/// The reference part of the documentation: a section for each table, a line for each key.
 pub fn reference_markdown() -> String {
-    let mut out = String::new();
-    for (name, keys) in tables() {
-        let title = match name {
-            "listener" | "route" | "pool" => format!("`[[{name}]]`"),
-            _ => format!("`[{name}]`"),
-        };
-        let _ = writeln!(out, "### {title}\n");
-        table(&mut out, &keys);
-        for key in keys {
-            if let Kind::Table(inner) | Kind::Tables(inner) = key.kind {
-                let _ = writeln!(out, "#### `{name}.{}`\n", key.name);
-                table(&mut out, &inner());
-                nested(&mut out, &format!("{name}.{}", key.name), &inner());
-            }
-        }
+    let mut out = String::from("### At the top of a file\n\n| key | what it is |\n|---|---|\n");
+    for (name, doc) in top::TABLES {
+        let _ = writeln!(out, "| `{name}` | {doc} |");
     }
+    out.push('\n');
+    for table in tables() {
+        let depth = table.path.matches('.').count();
+        let _ = writeln!(out, "{} `{}`\n", "#".repeat((3 + depth).min(6)), table.header);
+        rows(&mut out, &table.keys);
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
     out
 }
 
-fn nested(out: &mut String, path: &str, keys: &[Key]) {
-    for key in keys {
-        if let Kind::Table(inner) | Kind::Tables(inner) = key.kind {
-            let _ = writeln!(out, "#### `{path}.{}`\n", key.name);
-            table(out, &inner());
-        }
-    }
-}
-
-fn table(out: &mut String, keys: &[Key]) {
+fn rows(out: &mut String, keys: &[Key]) {
     let _ = writeln!(out, "| key | takes | default | what it does |\n|---|---|---|---|");
     for key in keys {
         let takes = match key.kind {
@@ -129,16 +174,16 @@ fn table(out: &mut String, keys: &[Key]) {
             }
             Kind::Table(_) => "table".to_owned(),
             Kind::Tables(_) => "tables".to_owned(),
-            Kind::Any(what) => what.replace('|', "\\|"),
+            Kind::Or(what, _) => format!("{what}, or a table"),
+            Kind::Any(what) => what.to_owned(),
         };
-        let default =
-            if key.default.is_empty() { "–".to_owned() } else { format!("`{}`", key.default) };
-        let _ = writeln!(
-            out,
-            "| `{}` | {takes} | {default} | {} |",
-            key.name,
-            key.doc.replace('|', "\\|")
-        );
+        let default = match key.default {
+            "" => "–".to_owned(),
+            text if text.contains(' ') && !text.contains(['"', '/']) => text.to_owned(),
+            text => format!("`{text}`"),
+        };
+        let cells = [takes, default, key.doc.to_owned()].map(|cell| cell.replace('|', "\\|"));
+        let _ = writeln!(out, "| `{}` | {} |", key.name, cells.join(" | "));
     }
     out.push('\n');
 }

@@ -4,6 +4,8 @@ use evenkeel_plan::{
     Action, HeaderEdits, HostMatch, HostName, Name, PathMatch, Redirect, Respond, Rewrite, Route,
 };
 
+use evenkeel_plan::check::nearest;
+
 use super::row::{Kind, Row, keys, read};
 use super::value::{Reader, Value};
 
@@ -103,32 +105,36 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
     },
     Row {
         name: "redirect",
-        kind: Kind::Any("a URL, or { to, status }"),
+        kind: Kind::Or("a URL", || keys(REDIRECT)),
         default: "",
         doc: "Action: the client is sent elsewhere. `{scheme}`, `{host}`, `{path}`, `{query}` are replaced.",
         set: |draft, value, reader| {
             draft.actions += 1;
-            let mut redirect = Redirect { status: 302, to: String::new() };
+            let mut redirect = default_redirect();
             match value.as_table() {
-                Some(table) => drop(read(REDIRECT, &[], "redirect", table, &mut redirect, reader)),
+                Some(table) => {
+                    drop(read(REDIRECT, &[], "route.redirect", table, &mut redirect, reader))
+                }
                 None => redirect.to = redirect_target(value, reader).unwrap_or_default(),
             }
             if value.as_table().is_some() && redirect.to.is_empty() {
-                reader.error(value.span(), "a redirect needs `to`", "where to?");
+                reader.error_help(value.span(), "a redirect needs `to`", "", "add to = \"URL\"");
             }
             draft.plan.action = Action::Redirect(redirect);
         },
     },
     Row {
         name: "respond",
-        kind: Kind::Any("a status, or { status, body, content_type }"),
+        kind: Kind::Or("a status", || keys(RESPOND)),
         default: "",
         doc: "Action: a fixed answer.",
         set: |draft, value, reader| {
             draft.actions += 1;
             let mut respond = default_respond();
             match value.as_table() {
-                Some(table) => drop(read(RESPOND, &[], "respond", table, &mut respond, reader)),
+                Some(table) => {
+                    drop(read(RESPOND, &[], "route.respond", table, &mut respond, reader))
+                }
                 None => {
                     if let Some(status) = value.integer(reader, 200..=599) {
                         respond.status = status as u16;
@@ -144,11 +150,12 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "The leading `prefix` of the path becomes `to`.",
         set: |draft, value, reader| {
-            let Some(table) = value.table(reader) else { return };
+            let example = "{ prefix = \"/shop\", to = \"/\" }";
+            let Some(table) = value.table(reader, example) else { return };
             let mut rule = Rewrite { prefix: String::new(), to: String::new() };
-            read(REWRITE, &[], "rewrite", table, &mut rule, reader);
+            read(REWRITE, &[], "route.rewrite", table, &mut rule, reader);
             if rule.prefix.is_empty() || rule.to.is_empty() {
-                reader.error(value.span(), "a rewrite needs `prefix` and `to`", "both are needed");
+                reader.error(value.span(), "a rewrite needs `prefix` and `to`", "");
             }
             draft.plan.rewrite = Some(rule);
         },
@@ -158,14 +165,18 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         kind: Kind::Table(|| keys(EDITS)),
         default: "",
         doc: "Changes to the request's headers.",
-        set: |draft, value, reader| edits(&mut draft.plan.request_headers, value, reader),
+        set: |draft, value, reader| {
+            edits(&mut draft.plan.request_headers, "route.request_headers", value, reader)
+        },
     },
     Row {
         name: "response_headers",
         kind: Kind::Table(|| keys(EDITS)),
         default: "",
         doc: "Changes to the answer's headers.",
-        set: |draft, value, reader| edits(&mut draft.plan.response_headers, value, reader),
+        set: |draft, value, reader| {
+            edits(&mut draft.plan.response_headers, "route.response_headers", value, reader)
+        },
     },
 ];
 
@@ -262,16 +273,21 @@ pub(crate) const EDITS: &[Row<HeaderEdits>] = &[
         kind: Kind::Any("{ name = \"value\" }"),
         default: "{}",
         doc: "Replaced, or added when absent. `{client}`, `{host}`, `{scheme}`, `{path}`, `{request_id}`, `{member}` are replaced.",
-        set: |edits, value, reader| edits.set = pairs(value, reader),
+        set: |edits, value, reader| edits.set = pairs(value, reader, false),
     },
     Row {
         name: "add",
-        kind: Kind::Any("{ name = \"value\" }"),
+        kind: Kind::Any("{ name = \"value\" }, or several values in an array"),
         default: "{}",
         doc: "Added beside what is there.",
-        set: |edits, value, reader| edits.add = pairs(value, reader),
+        set: |edits, value, reader| edits.add = pairs(value, reader, true),
     },
 ];
+
+/// A redirect before it is read.
+pub(crate) fn default_redirect() -> Redirect {
+    Redirect { status: 302, to: String::new() }
+}
 
 /// The fixed answer when nothing is said.
 pub(crate) fn default_respond() -> Respond {
@@ -319,7 +335,7 @@ fn host(value: Value<'_>, reader: &mut Reader<'_>) -> Option<HostMatch> {
         return Some(HostMatch::Exact(text));
     }
     if text.contains(':') {
-        return value.wrong(reader, "a host is matched without port");
+        return value.wrong(reader, "a host is matched without its port: leave the port out");
     }
     match HostName::new(&text) {
         Ok(name) => Some(HostMatch::Exact(name.as_str().to_owned())),
@@ -389,11 +405,13 @@ fn checked_name(
     reader: &mut Reader<'_>,
 ) -> Option<String> {
     if text.is_empty() || text.len() > 128 || !text.bytes().all(is_token) {
-        reader.error(span, "not a header's name", "letters, digits and -_.!#$%&'*+^`|~");
+        let message = format!("\"{text}\" is not a header's name: letters, digits and -_ make one");
+        reader.error(span, message, "");
         return None;
     }
     if RESERVED.contains(&text.as_str()) {
-        reader.error(span, format!("`{text}` is managed by the balancer"), "cannot be changed");
+        let message = format!("`{text}` is the balancer's own business and cannot be changed here");
+        reader.error(span, message, "");
         return None;
     }
     Some(text)
@@ -416,35 +434,49 @@ fn known_places(text: &str, places: &[&str], value: Value<'_>, reader: &mut Read
         let plain = !place.is_empty() && place.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         if plain && !places.is_empty() && !places.contains(&place) {
             let listed = places.iter().map(|p| format!("{{{p}}}")).collect::<Vec<_>>().join(", ");
-            reader.error(
-                value.span(),
-                format!("{{{place}}} is not known here"),
-                format!("known: {listed}"),
-            );
+            let help = match nearest(place, places.iter().copied()) {
+                Some(near) => format!("did you mean {{{near}}}?"),
+                None => format!("known here: {listed}"),
+            };
+            reader.error_help(value.span(), format!("{{{place}}} is not known here"), "", help);
             good = false;
         }
     }
     good
 }
 
-fn edits(target: &mut HeaderEdits, value: Value<'_>, reader: &mut Reader<'_>) {
-    if let Some(table) = value.table(reader) {
-        read(EDITS, &[], "header changes", table, target, reader);
+fn edits(target: &mut HeaderEdits, table_name: &str, value: Value<'_>, reader: &mut Reader<'_>) {
+    if let Some(table) = value.table(reader, "{ remove = [\"x-internal\"] }") {
+        read(EDITS, &[], table_name, table, target, reader);
         if target.remove.len() + target.set.len() + target.add.len() > 100 {
             value.wrong::<()>(reader, "at most 100 header changes");
         }
     }
 }
 
-fn pairs(value: Value<'_>, reader: &mut Reader<'_>) -> Vec<(String, String)> {
-    let Some(table) = value.table(reader) else { return Vec::new() };
-    let mut out = Vec::new();
-    for (key, node) in table.iter() {
-        let name = checked_name(key.get_ref().to_ascii_lowercase(), key.span(), reader);
-        let text = header_value(Value { node }, reader, &PLACES);
-        if let (Some(name), Some(text)) = (name, text) {
-            out.push((name, text));
+/// Names with their values, in file order. Only where `several` values make sense may a name have
+/// more than one.
+fn pairs(value: Value<'_>, reader: &mut Reader<'_>, several: bool) -> Vec<(String, String)> {
+    let Some(table) = value.table(reader, "{ x-tier = \"web\" }") else { return Vec::new() };
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut out: Vec<(String, String)> = Vec::new();
+    for (key, node) in entries {
+        let value = Value { node };
+        let one = |value: Value<'_>, reader: &mut Reader<'_>| header_value(value, reader, &PLACES);
+        let texts = if several {
+            value.one_or_more(reader, one)
+        } else {
+            one(value, reader).map(|t| vec![t])
+        };
+        let Some(name) = checked_name(key.get_ref().to_ascii_lowercase(), key.span(), reader)
+        else {
+            continue;
+        };
+        if out.iter().any(|(other, _)| *other == name) {
+            reader.error(key.span(), format!("`{name}` is given twice"), "");
         }
+        out.extend(texts.into_iter().flatten().map(|text| (name.clone(), text)));
     }
     out
 }

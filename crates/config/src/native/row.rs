@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use evenkeel_plan::check::nearest;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::value::{Reader, Value};
 
@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Table(fn() -> Vec<Key>),
     /// An array of tables.
     Tables(fn() -> Vec<Key>),
+    /// A short form, described in words, or a table.
+    Or(&'static str, fn() -> Vec<Key>),
     /// Several shapes, described in words.
     Any(&'static str),
 }
@@ -52,8 +54,22 @@ pub(crate) fn keys<T>(rows: &'static [Row<T>]) -> Vec<Key> {
         .collect()
 }
 
-/// Where each key of a table stood.
+/// Where each key of a table stood, in file order.
 pub(crate) type Places = Vec<(String, Range<usize>)>;
+
+/// Where a key stood, if it did.
+pub(crate) fn place(places: &Places, name: &str) -> Option<Range<usize>> {
+    places.iter().find(|(known, _)| known == name).map(|(_, span)| span.clone())
+}
+
+/// The keys of a table as they stand in the file.
+pub(crate) fn in_file_order<'a>(
+    table: &'a DeTable<'a>,
+) -> Vec<(&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
 
 /// Reads a table by its rows. `table_name` is for messages; `later` are keys of the contract that
 /// come in later versions.
@@ -66,7 +82,7 @@ pub(crate) fn read<T>(
     reader: &mut Reader<'_>,
 ) -> Places {
     let mut places = Places::new();
-    for (key, node) in table.iter() {
+    for (key, node) in in_file_order(table) {
         let name: &str = key.get_ref();
         places.push((name.to_owned(), node_span(key.span(), node)));
         if let Some(row) = rows.iter().find(|row| row.name == name) {
@@ -88,7 +104,33 @@ fn node_span(key: Range<usize>, node: &Spanned<DeValue<'_>>) -> Range<usize> {
     }
 }
 
-pub(crate) fn unknown(
+/// What other balancers call it, and people by habit.
+const HABITS: [(&str, &[&str]); 22] = [
+    ("listen", &["bind"]),
+    ("port", &["bind", "address"]),
+    ("address", &["bind"]),
+    ("addr", &["address", "bind"]),
+    ("url", &["address", "to"]),
+    ("host", &["address"]),
+    ("server", &["address", "members"]),
+    ("servers", &["members"]),
+    ("backends", &["members"]),
+    ("targets", &["members"]),
+    ("endpoints", &["members"]),
+    ("backend", &["pool"]),
+    ("upstream", &["pool"]),
+    ("cluster", &["pool"]),
+    ("default_backend", &["pool"]),
+    ("algorithm", &["policy"]),
+    ("balance", &["policy"]),
+    ("lbmethod", &["policy"]),
+    ("sticky", &["affinity"]),
+    ("uri", &["path"]),
+    ("target", &["to"]),
+    ("route", &["tag"]),
+];
+
+fn unknown(
     known: impl Iterator<Item = &'static str> + Clone,
     table_name: &str,
     name: &str,
@@ -96,19 +138,56 @@ pub(crate) fn unknown(
     reader: &mut Reader<'_>,
 ) {
     let message = format!("unknown key `{name}` in {table_name}");
-    let listed = known.clone().collect::<Vec<_>>().join(", ");
-    match nearest(name, known) {
-        Some(near) => reader.error_help(
-            span,
-            message,
-            "not a key of this table",
-            format!("did you mean `{near}`?"),
-        ),
-        None => reader.error_help(
-            span,
-            message,
-            "not a key of this table",
-            format!("known keys: {listed}"),
-        ),
-    }
+    let habit = HABITS
+        .iter()
+        .filter(|(habit, _)| *habit == name)
+        .flat_map(|(_, keys)| keys.iter().copied())
+        .find(|key| known.clone().any(|known| known == *key));
+    let help = if let Some(near) = habit.or_else(|| nearest(name, known.clone())) {
+        format!("did you mean `{near}`?")
+    } else if let Some(home) = super::reference::home(name) {
+        format!("`{name}` is a key of {home}: it must stand there")
+    } else {
+        format!("known keys: {}", known.collect::<Vec<_>>().join(", "))
+    };
+    reader.error_help(span, message, "", help);
+}
+
+/// Complains about a name at the top of a file. Gives the table that was meant, if one is near.
+pub(crate) fn unknown_table(
+    known: impl Iterator<Item = &'static str> + Clone,
+    name: &str,
+    span: Range<usize>,
+    reader: &mut Reader<'_>,
+) -> Option<&'static str> {
+    const HABITS: [(&str, &str); 10] = [
+        ("frontend", "listener"),
+        ("bind", "listener"),
+        ("backend", "pool"),
+        ("upstream", "pool"),
+        ("cluster", "pool"),
+        ("balancer", "pool"),
+        ("location", "route"),
+        ("rule", "route"),
+        ("global", "server"),
+        ("logging", "log"),
+    ];
+    let singular = name.strip_suffix('s').unwrap_or(name);
+    let habit = HABITS.iter().find(|(habit, _)| *habit == singular).map(|(_, table)| *table);
+    let near = habit
+        .or_else(|| nearest(name, known.clone()).and_then(|n| known.clone().find(|k| *k == n)));
+    let brackets = |name: &str| match name {
+        "include" => "include = [\"FILE\"]".to_owned(),
+        "listener" | "route" | "pool" => format!("[[{name}]]"),
+        _ => format!("[{name}]"),
+    };
+    let help = match (near, super::reference::home(name)) {
+        (Some(near), _) => format!("did you mean {}?", brackets(near)),
+        (None, Some(home)) => format!("`{name}` is a key of {home}: it must stand there"),
+        (None, None) => {
+            format!("known here: {}", known.map(brackets).collect::<Vec<_>>().join(", "))
+        }
+    };
+    reader.error_help(span, format!("unknown key `{name}` at the top of a file"), "", help);
+    near
 }

@@ -1,6 +1,10 @@
 //! The tables at the top: `[server]`, `[admin]`, `[log]`.
 
+use std::ops::Range;
+
 use evenkeel_plan::{AccessLog, Admin, BindAddress, Cores, Io, Log, LogFormat, LogTarget, Server};
+
+use toml::de::DeTable;
 
 use super::listener::peek_text;
 use super::row::{Kind, Row, keys, read};
@@ -72,9 +76,7 @@ pub(crate) const ADMIN: &[Row<AdminDraft>] = &[
         kind: Kind::Text,
         default: "",
         doc: "Where it listens. Required.",
-        set: |admin, value, reader| {
-            admin.bind = value.parsed(reader, "an address like \"127.0.0.1:9900\"")
-        },
+        set: |admin, value, reader| admin.bind = value.parsed(reader, "an address to accept at"),
     },
     Row {
         name: "token",
@@ -96,20 +98,17 @@ pub(crate) const ADMIN: &[Row<AdminDraft>] = &[
 
 pub(crate) const LOG: &[Row<Log>] = &[Row {
     name: "access",
-    kind: Kind::Any("a path, stdout, stderr, or { path, format }"),
+    kind: Kind::Or("a path, stdout, stderr", || keys(ACCESS)),
     default: "off",
     doc: "The access log.",
     set: |log, value, reader| {
         let mut access = AccessLog { target: LogTarget::Stdout, format: LogFormat::Json };
         match value.as_table() {
             Some(table) => {
-                let places = read(ACCESS, &[], "access", table, &mut access, reader);
+                let places = read(ACCESS, &[], "log.access", table, &mut access, reader);
                 if !places.iter().any(|(name, _)| name == "path") {
-                    reader.error(
-                        value.span(),
-                        "the access log needs a `path`",
-                        "a file, stdout or stderr",
-                    );
+                    let help = "add path = \"stdout\", or the path of a file";
+                    reader.error_help(value.span(), "the access log needs a `path`", "", help);
                 }
             }
             None => match target(value, reader) {
@@ -143,14 +142,10 @@ pub(crate) const ACCESS: &[Row<AccessLog>] = &[
             access.format = match text.as_str() {
                 "json" => LogFormat::Json,
                 "combined" => LogFormat::Combined,
-                template if template.contains('{') => LogFormat::Template(text),
-                _ => {
-                    value.wrong::<()>(
-                        reader,
-                        "expected json, combined, or a template with {field} places",
-                    );
-                    return;
+                template if super::template::check(template, value, reader) => {
+                    LogFormat::Template(text)
                 }
+                _ => return,
             };
         },
     },
@@ -167,22 +162,21 @@ fn target(value: Value<'_>, reader: &mut Reader<'_>) -> Option<LogTarget> {
 }
 
 /// Reads `[admin]`.
-pub(crate) fn admin(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Admin> {
-    let table = value.table(reader)?;
+pub(crate) fn admin(
+    table: &DeTable<'_>,
+    header: Range<usize>,
+    reader: &mut Reader<'_>,
+) -> Option<Admin> {
     let mut draft = AdminDraft::default();
     let places = read(ADMIN, &[], "[admin]", table, &mut draft, reader);
     if !places.iter().any(|(name, _)| name == "bind") {
-        reader.error(value.span(), "[admin] needs a `bind`", "add bind = \"127.0.0.1:9900\"");
+        let help = "add bind = \"127.0.0.1:9900\"";
+        reader.error_help(header, "[admin] needs a `bind`: where it listens", "", help);
     }
     Some(Admin { bind: draft.bind?, token: draft.token })
 }
 
 /// Keys of the tables, for the reference.
 pub(crate) fn reference() -> Vec<(&'static str, Vec<super::row::Key>)> {
-    vec![
-        ("server", keys(SERVER)),
-        ("admin", keys(ADMIN)),
-        ("log", keys(LOG)),
-        ("log.access", keys(ACCESS)),
-    ]
+    vec![("server", keys(SERVER)), ("admin", keys(ADMIN)), ("log", keys(LOG))]
 }

@@ -59,7 +59,7 @@ impl Reader<'_> {
 
     /// Something of the contract that this version does not have yet.
     pub(crate) fn not_yet(&mut self, span: Range<usize>, what: &str) {
-        self.error(span, format!("{what} is not available in this version"), "not available yet");
+        self.error(span, format!("{what} is not available in this version"), "");
     }
 
     /// Replaces `${NAME}` and `${NAME:-default}`; `$${` stands for `${`.
@@ -72,35 +72,47 @@ impl Reader<'_> {
             if let Some(after) = dollar.strip_prefix("$${") {
                 out.push_str("${");
                 rest = after;
-                continue;
-            }
-            let Some((inner, after)) =
-                dollar.strip_prefix("${").and_then(|inner| inner.split_once('}'))
-            else {
+            } else if let Some(inner) = dollar.strip_prefix("${") {
+                let Some((inner, after)) = inner.split_once('}') else {
+                    let message = "`${` begins an environment variable, but no } ends it";
+                    self.error_help(span.clone(), message, "", "write $${ for a plain ${");
+                    return None;
+                };
+                out.push_str(&self.variable(inner, span)?);
+                rest = after;
+            } else {
                 out.push('$');
                 rest = &dollar[1..];
-                continue;
-            };
-            let (name, default) = match inner.split_once(":-") {
-                Some((name, default)) => (name, Some(default)),
-                None => (inner, None),
-            };
-            match (self.env)(name).or_else(|| default.map(str::to_owned)) {
-                Some(value) => out.push_str(&value),
-                None => {
-                    self.error_help(
-                        span.clone(),
-                        format!("the environment variable {name} is not set"),
-                        "needed here",
-                        format!("set {name}, give a default with ${{{name}:-default}}, or write $${{ for a plain ${{"),
-                    );
-                    return None;
-                }
             }
-            rest = after;
         }
         out.push_str(rest);
         Some(out)
+    }
+
+    /// The value of `NAME` or `NAME:-default`; as in a shell, an empty variable takes the default.
+    fn variable(&mut self, inner: &str, span: &Range<usize>) -> Option<String> {
+        let (name, default) = match inner.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (inner, None),
+        };
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        if name.is_empty() || !name.bytes().all(word) {
+            let message = format!("\"{name}\" is not the name of an environment variable");
+            let help = "write ${NAME} or ${NAME:-default}, and $${ for a plain ${";
+            self.error_help(span.clone(), message, "", help);
+            return None;
+        }
+        let value = (self.env)(name).filter(|value| !(value.is_empty() && default.is_some()));
+        let value = value.or_else(|| default.map(str::to_owned));
+        if value.is_none() {
+            self.error_help(
+                span.clone(),
+                format!("the environment variable {name} is not set"),
+                "",
+                format!("set it, or give a default: ${{{name}:-default}}"),
+            );
+        }
+        value
     }
 }
 
@@ -109,7 +121,8 @@ impl<'a> Value<'a> {
         self.node.span()
     }
 
-    fn found(&self) -> &'static str {
+    /// What it is, in words.
+    pub(crate) fn found(&self) -> &'static str {
         match self.node.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -124,7 +137,7 @@ impl<'a> Value<'a> {
     /// Complains that something else was expected.
     pub(crate) fn expected<T>(&self, reader: &mut Reader<'_>, what: &str) -> Option<T> {
         let message = format!("expected {what}, found {}", self.found());
-        reader.error(self.span(), message, format!("expected {what}"));
+        reader.error(self.span(), message, "");
         None
     }
 
@@ -134,8 +147,7 @@ impl<'a> Value<'a> {
         reader: &mut Reader<'_>,
         message: impl Into<String>,
     ) -> Option<T> {
-        let message = message.into();
-        reader.error(self.span(), message, "here");
+        reader.error(self.span(), message, "");
         None
     }
 
@@ -165,8 +177,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(crate) fn table(&self, reader: &mut Reader<'_>) -> Option<&'a DeTable<'a>> {
-        self.as_table().or_else(|| self.expected(reader, "a table like { key = value }"))
+    /// A table; `example` shows one.
+    pub(crate) fn table(&self, reader: &mut Reader<'_>, example: &str) -> Option<&'a DeTable<'a>> {
+        self.as_table().or_else(|| self.expected(reader, &format!("a table like {example}")))
     }
 
     pub(crate) fn string(&self, reader: &mut Reader<'_>) -> Option<String> {
@@ -180,10 +193,26 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(crate) fn boolean(&self, reader: &mut Reader<'_>) -> Option<bool> {
+    /// What a string with a variable in it stands for: `"${NAME}"` may be a number too.
+    fn expanded(&self, reader: &mut Reader<'_>) -> Result<Option<String>, ()> {
         match self.node.get_ref() {
-            DeValue::Boolean(value) => Some(*value),
-            _ => self.expected(reader, "true or false"),
+            DeValue::String(text) if text.contains("${") => {
+                reader.expand(text, &self.span()).map(Some).ok_or(())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn boolean(&self, reader: &mut Reader<'_>) -> Option<bool> {
+        if let DeValue::Boolean(value) = self.node.get_ref() {
+            return Some(*value);
+        }
+        match self.expanded(reader).ok()? {
+            None => self.expected(reader, "true or false"),
+            Some(text) => match text.parse() {
+                Ok(value) => Some(value),
+                Err(_) => self.wrong(reader, format!("expected true or false, found \"{text}\"")),
+            },
         }
     }
 
@@ -192,27 +221,31 @@ impl<'a> Value<'a> {
         reader: &mut Reader<'_>,
         range: RangeInclusive<u64>,
     ) -> Option<u64> {
-        let DeValue::Integer(number) = self.node.get_ref() else {
-            return self
-                .expected(reader, &format!("a number from {} to {}", range.start(), range.end()));
+        let what = format!("a number from {} to {}", range.start(), range.end());
+        let found = match self.node.get_ref() {
+            DeValue::Integer(number) => number.to_string(),
+            _ => match self.expanded(reader).ok()? {
+                Some(text) => text,
+                None => return self.expected(reader, &what),
+            },
         };
-        let value = u64::from_str_radix(number.as_str(), number.radix()).ok();
-        value.filter(|value| range.contains(value)).or_else(|| {
-            self.wrong(
-                reader,
-                format!("expected a number from {} to {}", range.start(), range.end()),
-            )
-        })
+        let value = match self.node.get_ref() {
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => found.parse().ok(),
+        };
+        value
+            .filter(|value| range.contains(value))
+            .or_else(|| self.wrong(reader, format!("expected {what}, found {found}")))
     }
 
     /// An integer or decimal number.
     pub(crate) fn number(&self, reader: &mut Reader<'_>) -> Option<f64> {
         match self.node.get_ref() {
             DeValue::Integer(number) => {
-                u64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n as f64)
+                i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n as f64)
             }
-            DeValue::Float(number) => number.as_str().replace('_', "").parse().ok(),
-            _ => None,
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            _ => self.expanded(reader).ok()?.and_then(|text| text.parse().ok()),
         }
         .or_else(|| self.expected(reader, "a number"))
     }
@@ -220,23 +253,35 @@ impl<'a> Value<'a> {
     pub(crate) fn duration(&self, reader: &mut Reader<'_>) -> Option<Duration> {
         if let DeValue::Integer(number) = self.node.get_ref() {
             let text = number.as_str();
-            reader.error_help(
-                self.span(),
-                "a duration needs a unit",
-                "which unit?",
-                format!("write \"{text}s\" for seconds or \"{text}ms\" for milliseconds"),
-            );
-            return None;
+            return self.no_unit(reader, text);
         }
-        let text = self.string_like(reader, "a duration like \"250ms\", \"10s\" or \"5m\"")?;
+        let what = "a duration like \"250ms\", \"10s\" or \"5m\"";
+        let text = self.string_like(reader, what)?;
+        if !text.is_empty() && text != "0" && text.bytes().all(|b| b.is_ascii_digit()) {
+            return self.no_unit(reader, &text);
+        }
         units::duration(&text)
-            .or_else(|| self.wrong(reader, "expected a duration like \"250ms\", \"10s\" or \"5m\""))
+            .or_else(|| self.wrong(reader, format!("expected {what}, found \"{text}\"")))
+    }
+
+    fn no_unit<T>(&self, reader: &mut Reader<'_>, number: &str) -> Option<T> {
+        reader.error_help(
+            self.span(),
+            "a duration needs a unit: ms, s, m, h or d",
+            "",
+            format!("write \"{number}s\" for seconds or \"{number}ms\" for milliseconds"),
+        );
+        None
     }
 
     /// A duration that is not zero.
     pub(crate) fn positive(&self, reader: &mut Reader<'_>) -> Option<Duration> {
         let time = self.duration(reader)?;
-        if time.is_zero() { self.wrong(reader, "must be longer than 0") } else { Some(time) }
+        if time.is_zero() {
+            self.wrong(reader, "this time must be longer than 0")
+        } else {
+            Some(time)
+        }
     }
 
     pub(crate) fn size(&self, reader: &mut Reader<'_>) -> Option<Bytes> {
@@ -248,7 +293,8 @@ impl<'a> Value<'a> {
         }
         let what = "a size like \"64KiB\" or \"10MB\"";
         let text = self.string_like(reader, what)?;
-        units::size(&text).or_else(|| self.wrong(reader, format!("expected {what}")))
+        units::size(&text)
+            .or_else(|| self.wrong(reader, format!("expected {what}, found \"{text}\"")))
     }
 
     pub(crate) fn percent(&self, reader: &mut Reader<'_>) -> Option<Percent> {
@@ -256,7 +302,9 @@ impl<'a> Value<'a> {
         let text = self.string_like(reader, what)?;
         let share =
             text.strip_suffix('%').and_then(|text| text.trim().parse().ok()).and_then(Percent::new);
-        share.or_else(|| self.wrong(reader, format!("expected {what}, 0% to 100%")))
+        share.or_else(|| {
+            self.wrong(reader, format!("expected {what} (0% to 100%), found \"{text}\""))
+        })
     }
 
     pub(crate) fn name(&self, reader: &mut Reader<'_>) -> Option<Name> {
@@ -271,8 +319,10 @@ impl<'a> Value<'a> {
         what: &str,
     ) -> Option<T> {
         let text = self.string_like(reader, what)?;
-        text.parse()
-            .map_or_else(|reason: &str| self.wrong(reader, format!("not {what}: {reason}")), Some)
+        text.parse().map_or_else(
+            |reason: &str| self.wrong(reader, format!("\"{text}\" is not {what}: {reason}")),
+            Some,
+        )
     }
 
     /// One of some words.
@@ -283,17 +333,17 @@ impl<'a> Value<'a> {
     ) -> Option<T> {
         let listed =
             words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
-        let text = self.string_like(reader, &format!("one of {listed}"))?;
+        let text = self.string_like(reader, &format!("{}{listed}", one_of(words.len())))?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(value.clone());
         }
-        let message = format!("\"{text}\" is not known here");
-        let label = format!("expected one of {listed}");
+        let message =
+            format!("\"{text}\" is not known here: expected {}{listed}", one_of(words.len()));
         match nearest(&text, words.iter().map(|(word, _)| *word)) {
             Some(near) => {
-                reader.error_help(self.span(), message, label, format!("did you mean \"{near}\"?"))
+                reader.error_help(self.span(), message, "", format!("did you mean \"{near}\"?"))
             }
-            None => reader.error(self.span(), message, label),
+            None => reader.error(self.span(), message, ""),
         }
         None
     }
@@ -323,8 +373,15 @@ impl<'a> Value<'a> {
                 |text: &str| text.trim().parse::<u16>().ok().filter(|s| (100..=599).contains(s));
             match (status(first), status(last)) {
                 (Some(first), Some(last)) if first <= last => Some(StatusRange { first, last }),
-                _ => value.wrong(reader, "expected a status like 200 or a range like \"200-399\""),
+                _ => value.wrong(
+                    reader,
+                    "expected a status from 100 to 599, or a range like \"200-399\"",
+                ),
             }
         })
     }
+}
+
+fn one_of(words: usize) -> &'static str {
+    if words > 1 { "one of " } else { "" }
 }

@@ -1,0 +1,133 @@
+//! The pieces of the normal form: keys, values, quoting.
+
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use evenkeel_plan::Bytes;
+
+use crate::native::units;
+
+/// Keys with their values as they will be written.
+#[derive(Default)]
+pub(super) struct Keys(Vec<(String, String)>);
+
+impl Keys {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn put(&mut self, key: &str, value: String) {
+        self.0.push((self::key(key), value));
+    }
+
+    /// Writes what is not as usual.
+    pub(super) fn unless<T: PartialEq>(
+        &mut self,
+        key: &str,
+        value: &T,
+        usual: &T,
+        show: impl FnOnce(&T) -> String,
+    ) {
+        if value != usual {
+            self.put(key, show(value));
+        }
+    }
+
+    /// Writes a table in one line, if it says anything.
+    pub(super) fn table(&mut self, key: &str, inner: Keys) {
+        if !inner.is_empty() {
+            self.put(key, inner.inline());
+        }
+    }
+
+    /// `{ a = 1, b = 2 }`
+    pub(super) fn inline(&self) -> String {
+        let pairs: Vec<String> =
+            self.0.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
+    }
+
+    /// A line for each.
+    pub(super) fn lines(&self) -> String {
+        self.0.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+    }
+}
+
+/// A bare key where TOML allows it.
+fn key(text: &str) -> String {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if !text.is_empty() && text.bytes().all(bare) { text.to_owned() } else { string(text) }
+}
+
+/// A string value; `${` is written `$${`, so that reading it asks for no environment variable.
+pub(super) fn quoted(text: &str) -> String {
+    string(&text.replace("${", "$${"))
+}
+
+/// A TOML string: literal quotes where they spare backslashes, as regular expressions have them.
+fn string(text: &str) -> String {
+    let plain = !text.contains('\'') && !text.chars().any(char::is_control);
+    if plain && text.contains(['\\', '"']) {
+        return format!("'{text}'");
+    }
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// `"a"` for one, `["a", "b"]` for none or several.
+pub(super) fn one_or_more<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
+    match items {
+        [one] => show(one),
+        _ => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+pub(super) fn duration(time: &Duration) -> String {
+    quoted(&units::print_duration(*time))
+}
+
+pub(super) fn size(bytes: &Bytes) -> String {
+    quoted(&bytes.to_string())
+}
+
+pub(super) fn number<T: Display>(value: &T) -> String {
+    value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_quoted_as_reading_expects_them() {
+        for (text, expected) in [
+            ("plain", r#""plain""#),
+            (r"~^/v\d+/", r"'~^/v\d+/'"),
+            (r#"say "hi""#, r#"'say "hi"'"#),
+            ("it's \\", r#""it's \\""#),
+            ("a\nb\u{7}", r#""a\nb\u0007""#),
+            ("${HOME} $x", r#""$${HOME} $x""#),
+            ("", r#""""#),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+        assert_eq!(key("x-beta"), "x-beta");
+        assert_eq!(key("x.beta"), "\"x.beta\"");
+    }
+}

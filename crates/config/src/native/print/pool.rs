@@ -1,0 +1,219 @@
+//! `[[pool]]` and its members in their normal form.
+
+use std::fmt::Write;
+
+use evenkeel_plan::{
+    Affinity, Check, CookieAffinity, HashKey, Health, HttpCheck, Member, Passive, Pool, PoolLimits,
+    PoolTimeouts, Retry, RetryOn, StatusRange, TcpCheck,
+};
+
+use super::parts::{Keys, duration, number, one_or_more, quoted, size};
+
+pub(super) fn pool(pool: &Pool) -> String {
+    let usual = Pool::new(pool.name.clone());
+    let mut keys = Keys::default();
+    keys.put("name", quoted(&pool.name));
+    keys.unless("policy", &pool.policy, &usual.policy, |policy| quoted(policy.name()));
+    keys.unless("hash_key", &pool.hash_key, &usual.hash_key, hash_key);
+    if let Some(affinity) = &pool.affinity {
+        keys.table("affinity", self::affinity(affinity));
+    }
+    keys.table("retry", retry(&pool.retry));
+    keys.table("timeouts", timeouts(&pool.timeouts));
+    keys.table("limits", limits(&pool.limits));
+    let short = pool.members.iter().all(|member| *member == Member::new(member.address.clone()));
+    if short && !pool.members.is_empty() {
+        let addresses: Vec<String> =
+            pool.members.iter().map(|member| quoted(&member.address.to_string())).collect();
+        keys.put("members", list(&addresses));
+    }
+    let mut out = format!("[[pool]]\n{}", keys.lines());
+    let health = health(&pool.health);
+    // Writing to a String cannot fail.
+    if !health.is_empty() {
+        let _ = write!(out, "[pool.health]\n{}", health.lines());
+    }
+    if !short {
+        for member in &pool.members {
+            let _ = write!(out, "[[pool.member]]\n{}", self::member(member).lines());
+        }
+    }
+    out
+}
+
+/// One line, or a line for each item when that would be too long.
+fn list(items: &[String]) -> String {
+    let line = format!("[{}]", items.join(", "));
+    if line.len() <= 88 {
+        return line;
+    }
+    format!("[\n{}]", items.iter().map(|item| format!("    {item},\n")).collect::<String>())
+}
+
+fn hash_key(key: &HashKey) -> String {
+    quoted(&match key {
+        HashKey::Client => "client".to_owned(),
+        HashKey::Uri => "uri".to_owned(),
+        HashKey::Path => "path".to_owned(),
+        HashKey::Header(name) => format!("header:{name}"),
+        HashKey::Cookie(name) => format!("cookie:{name}"),
+        HashKey::Query(name) => format!("query:{name}"),
+    })
+}
+
+fn affinity(affinity: &Affinity) -> Keys {
+    let mut keys = Keys::default();
+    match affinity {
+        Affinity::Cookie(cookie) if *cookie == CookieAffinity::named(&cookie.name) => {
+            keys.put("cookie", quoted(&cookie.name));
+        }
+        Affinity::Cookie(cookie) => keys.table("cookie", self::cookie(cookie)),
+        Affinity::Application { cookie, parameter, separator } => {
+            let short = *parameter == cookie.to_ascii_lowercase();
+            let both = format!("{cookie}|{parameter}");
+            keys.put("application", quoted(if short { cookie } else { &both }));
+            keys.unless("separator", separator, &Some(b'.'), |separator| match separator {
+                Some(byte) => quoted(&char::from(*byte).to_string()),
+                None => "false".to_owned(),
+            });
+        }
+        Affinity::Client => keys.put("client", quoted("source")),
+    }
+    keys
+}
+
+fn cookie(cookie: &CookieAffinity) -> Keys {
+    let usual = CookieAffinity::named(&cookie.name);
+    let mut keys = Keys::default();
+    keys.put("name", quoted(&cookie.name));
+    keys.unless("path", &cookie.path, &usual.path, |path| quoted(path));
+    if let Some(domain) = &cookie.domain {
+        keys.put("domain", quoted(domain));
+    }
+    if let Some(max_age) = &cookie.max_age {
+        keys.put("max_age", duration(max_age));
+    }
+    if let Some(secure) = cookie.secure {
+        keys.put("secure", secure.to_string());
+    }
+    keys.unless("http_only", &cookie.http_only, &usual.http_only, bool::to_string);
+    keys.unless("same_site", &cookie.same_site, &usual.same_site, |word| quoted(word));
+    if let Some(key) = &cookie.key {
+        keys.put("key", quoted(key));
+    }
+    keys
+}
+
+fn retry(retry: &Retry) -> Keys {
+    let usual = Retry::default();
+    let mut keys = Keys::default();
+    keys.unless("attempts", &retry.attempts, &usual.attempts, number);
+    keys.unless("on", &retry.on, &usual.on, |on| {
+        one_or_more(on, |cause| match cause {
+            RetryOn::Connect => quoted("connect"),
+            RetryOn::ResetBeforeResponse => quoted("reset-before-response"),
+            RetryOn::Timeout => quoted("timeout"),
+            RetryOn::Status(status) => number(status),
+        })
+    });
+    keys.unless("budget", &retry.budget, &usual.budget, |budget| quoted(&budget.to_string()));
+    keys.unless("non_idempotent", &retry.non_idempotent, &usual.non_idempotent, bool::to_string);
+    keys
+}
+
+fn timeouts(t: &PoolTimeouts) -> Keys {
+    let usual = PoolTimeouts::default();
+    let mut keys = Keys::default();
+    keys.unless("connect", &t.connect, &usual.connect, duration);
+    keys.unless("response", &t.response, &usual.response, duration);
+    keys.unless("idle", &t.idle, &usual.idle, duration);
+    keys.unless("queue", &t.queue, &usual.queue, duration);
+    keys
+}
+
+fn limits(l: &PoolLimits) -> Keys {
+    let usual = PoolLimits::default();
+    let mut keys = Keys::default();
+    keys.unless("queue", &l.queue, &usual.queue, number);
+    keys.unless("idle_connections", &l.idle_connections, &usual.idle_connections, number);
+    keys.unless("header_bytes", &l.header_bytes, &usual.header_bytes, size);
+    keys.unless("headers", &l.headers, &usual.headers, number);
+    keys
+}
+
+fn health(health: &Health) -> Keys {
+    let usual = Health::default();
+    let mut keys = Keys::default();
+    match &health.check {
+        None => {}
+        Some(Check::Tcp(check)) => tcp(&mut keys, check),
+        Some(Check::Http(check)) => http(&mut keys, check),
+    }
+    keys.unless("interval", &health.interval, &usual.interval, duration);
+    keys.unless("timeout", &health.timeout, &usual.timeout, duration);
+    keys.unless("fall", &health.fall, &usual.fall, number);
+    keys.unless("rise", &health.rise, &usual.rise, number);
+    keys.unless("passive", &health.passive, &usual.passive, |passive| match passive {
+        None => "false".to_owned(),
+        Some(passive) => self::passive(passive).inline(),
+    });
+    keys
+}
+
+fn tcp(keys: &mut Keys, check: &TcpCheck) {
+    let usual = TcpCheck::default();
+    let text = |bytes: &Vec<u8>| quoted(&String::from_utf8_lossy(bytes));
+    keys.put("check", quoted("tcp"));
+    keys.unless("send", &check.send, &usual.send, text);
+    keys.unless("expect", &check.expect, &usual.expect, text);
+}
+
+fn http(keys: &mut Keys, check: &HttpCheck) {
+    let usual = HttpCheck::default();
+    keys.put("check", quoted("http"));
+    keys.unless("path", &check.path, &usual.path, |path| quoted(path));
+    keys.unless("method", &check.method, &usual.method, |method| quoted(method));
+    if let Some(host) = &check.host {
+        keys.put("host", quoted(host));
+    }
+    keys.unless("status", &check.status, &usual.status, |ranges| one_or_more(ranges, status));
+    if let Some(body) = &check.body {
+        keys.put("body", quoted(body));
+    }
+}
+
+fn passive(passive: &Passive) -> Keys {
+    let usual = Passive::default();
+    let mut keys = Keys::default();
+    keys.unless("errors", &passive.errors, &usual.errors, number);
+    keys.unless("window", &passive.window, &usual.window, duration);
+    keys.unless("eject", &passive.eject, &usual.eject, duration);
+    keys.unless("statuses", &passive.statuses, &usual.statuses, |ranges| {
+        one_or_more(ranges, status)
+    });
+    keys
+}
+
+fn status(range: &StatusRange) -> String {
+    if range.first == range.last {
+        return range.first.to_string();
+    }
+    quoted(&format!("{}-{}", range.first, range.last))
+}
+
+fn member(member: &Member) -> Keys {
+    let usual = Member::new(member.address.clone());
+    let mut keys = Keys::default();
+    keys.put("address", quoted(&member.address.to_string()));
+    keys.unless("tag", &member.tag, &usual.tag, |tag| quoted(tag));
+    keys.unless("weight", &member.weight, &usual.weight, number);
+    keys.unless("tier", &member.tier, &usual.tier, number);
+    keys.unless("backup", &member.backup, &usual.backup, bool::to_string);
+    keys.unless("spare", &member.spare, &usual.spare, bool::to_string);
+    keys.unless("state", &member.state, &usual.state, |state| quoted(state.name()));
+    if let Some(max_requests) = &member.max_requests {
+        keys.put("max_requests", number(max_requests));
+    }
+    keys.unless("slow_start", &member.slow_start, &usual.slow_start, duration);
+    keys
+}
