@@ -158,14 +158,14 @@ fn systemd_may_pass_the_socket_and_is_told() {
         1,
     );
     std::fs::write(&file, text).unwrap();
-    // The shell gives the socket its number and keeps its process for the server.
+    // bash, for dash knows descriptors of one digit only. It gives the socket its number and keeps its process for the server.
     let script = format!(
         "exec 3<&{}; LISTEN_FDS=1 LISTEN_PID=$$ exec {BINARY} run -c {}",
         socket.as_raw_fd(),
         file.display()
     );
     evenkeel_net::handover::set_inheritable(&socket, true).unwrap();
-    let mut child = Command::new("sh")
+    let mut child = Command::new("bash")
         .args(["-c", &script])
         .env("NOTIFY_SOCKET", &notify)
         .stdout(Stdio::null())
