@@ -43,7 +43,8 @@ fn a_bad_reload_changes_nothing_and_says_why() {
     let server = start(&config(&[origin.member()], "", ""));
     assert_eq!(get(&server).status, 200);
     server.reload_with(&config(&[origin.member()], "", "polcy = 1"));
-    server.wait_for_log("unknown key `polcy`", 1);
+    // The last line of the rendered error.
+    server.wait_for_log("did you mean `policy`?", 1);
     assert!(server.stderr().contains("evenkeel.toml:"), "{}", server.stderr());
     assert_eq!(get(&server).status, 200);
     let text = metrics(&server);
