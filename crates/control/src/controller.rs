@@ -26,6 +26,8 @@ use crate::{cores, notify, upgrade};
 
 /// Commands that wait for the controller at most.
 const COMMANDS: usize = 256;
+/// Running out of descriptors is told this often at most.
+const EXHAUSTED_AGAIN: Duration = Duration::from_secs(10);
 /// How often slow start, ejections and budgets are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -81,6 +83,8 @@ pub struct Controller {
     pub(crate) log: Option<LogFile>,
     pub(crate) schedule: Schedule,
     pub(crate) resolving: Resolving,
+    /// How often descriptors had run out when it was last told, and when that was.
+    exhausted: (u64, evenkeel_net::Micros),
     /// Pools without a usable member, as far as was told.
     down: HashSet<Name>,
     threads: Vec<JoinHandle<()>>,
@@ -111,6 +115,7 @@ impl Controller {
             log: None,
             schedule: Schedule::new(shared.clone()),
             resolving: Resolving::new(shared),
+            exhausted: (0, evenkeel_net::Micros(0)),
             down: HashSet::new(),
             threads,
             commands,
@@ -167,8 +172,19 @@ impl Controller {
                 self.shared.tell(Event::PoolUp { pool: name() });
             }
         }
+        self.tell_exhaustion();
         if let Some(log) = &self.log {
             self.shared.set_log_counters(log.counters());
+        }
+    }
+
+    /// One line now and then, however often it happens.
+    fn tell_exhaustion(&mut self) {
+        let (times, now) = (evenkeel_proxy::EXHAUSTED.load(Relaxed), clock::now());
+        let (told, when) = self.exhausted;
+        if times > told && now.since(when) >= EXHAUSTED_AGAIN {
+            self.exhausted = (times, now);
+            self.shared.tell(Event::DescriptorsExhausted { times: times - told });
         }
     }
 

@@ -377,3 +377,33 @@ fn the_demo_shows_three_members_taking_turns() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn too_few_descriptors_are_told_and_survived() {
+    let origin = Origin::named("a");
+    let file = std::env::temp_dir().join(format!("evenkeel-few-{}.toml", std::process::id()));
+    std::fs::write(&file, config(&[origin.member()], "[server]\ncores = 1", "")).unwrap();
+    let script = format!("ulimit -n 48; exec {BINARY} run -c {}", file.display());
+    let mut child = Command::new("bash")
+        .args(["-c", &script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let found =
+        lines.find_map(|line| Some(line.ok()?.strip_prefix("listening http web ")?.to_owned()));
+    let address = found.expect("it serves all the same").parse().unwrap();
+    let crowd: Vec<Client> = (0..80).map(|_| Client::connect(address)).collect();
+    let errors = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    let mut told = errors.map_while(Result::ok);
+    assert!(told.any(|line| line.contains("this process may open 48 descriptors")));
+    assert!(told.any(|line| line.contains("no descriptors left")));
+    drop(crowd);
+    assert!(wait_until(LONG, || Client::connect(address)
+        .get("/")
+        .is_ok_and(|answer| answer.status == 200)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_file(&file).unwrap();
+}

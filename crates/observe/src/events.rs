@@ -108,6 +108,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Connections had to wait because this process may open no more descriptors.
+    DescriptorsExhausted {
+        /// How often, since the last such event.
+        times: u64,
+    },
     /// Log files were opened again.
     LogsReopened,
     /// The access log cannot be written.
@@ -179,6 +184,7 @@ impl Event {
             Event::DrainEnded { .. } => "drain-ended",
             Event::UpgradeStarted { .. } => "upgrade-started",
             Event::UpgradeFailed { .. } => "upgrade-failed",
+            Event::DescriptorsExhausted { .. } => "descriptors-exhausted",
             Event::LogsReopened => "logs-reopened",
             Event::LogFailing { .. } => "log-failing",
             Event::LogRecovered { .. } => "log-recovered",
@@ -188,9 +194,10 @@ impl Event {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self {
-            Event::PoolDown { .. } | Event::ReloadFailed { .. } | Event::UpgradeFailed { .. } => {
-                Level::Error
-            }
+            Event::PoolDown { .. }
+            | Event::ReloadFailed { .. }
+            | Event::UpgradeFailed { .. }
+            | Event::DescriptorsExhausted { .. } => Level::Error,
             Event::ResolveFailed { .. } | Event::LogFailing { .. } => Level::Warn,
             Event::Member { change, .. } => change.level(),
             Event::DrainEnded { cut } if *cut > 0 => Level::Warn,
@@ -237,6 +244,7 @@ impl Event {
             Event::DrainEnded { cut } => vec![("cut", Whole(*cut))],
             Event::UpgradeStarted { pid } => vec![("pid", Whole((*pid).into()))],
             Event::UpgradeFailed { reason } => vec![("reason", text(reason))],
+            Event::DescriptorsExhausted { times } => vec![("times", Whole(*times))],
             Event::LogsReopened => Vec::new(),
             Event::LogFailing { target, reason, lines_lost } => vec![
                 ("target", text(target)),
@@ -295,6 +303,11 @@ impl Event {
             Event::UpgradeFailed { reason } => {
                 write!(f, "upgrade failed, this process goes on: {reason}")
             }
+            Event::DescriptorsExhausted { times } => write!(
+                f,
+                "no descriptors left: accepting had to wait {times} times; raise `ulimit -n` or \
+                 systemd's LimitNOFILE=, or lower limits.connections"
+            ),
             Event::LogsReopened => write!(f, "logs reopened"),
             Event::LogFailing { target, reason, lines_lost } => {
                 write!(f, "access log {target}: {reason}; {lines_lost} lines lost")

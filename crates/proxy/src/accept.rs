@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -12,6 +13,10 @@ use tokio::sync::Notify;
 use crate::core::Core;
 use crate::http::session::{self, Session};
 use crate::sessions::Place;
+
+/// How often accepting had to wait because descriptors or memory ran out, over all cores. Whoever
+/// tells people about it reads it now and then.
+pub static EXHAUSTED: AtomicU64 = AtomicU64::new(0);
 
 /// How long to wait when descriptors or memory ran out: connections that end free some.
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(50);
@@ -39,6 +44,7 @@ pub(crate) async fn run(core: Rc<Core>, listener: u32, socket: Listener, stop: R
             Ok((stream, peer)) => begin(&core, listener, stream, peer),
             Err(error) if limits::is_exhaustion(&error) => {
                 core.metrics.borrow_mut().refused(listener, "descriptors-exhausted");
+                EXHAUSTED.fetch_add(1, Relaxed);
                 clock::sleep(EXHAUSTED_WAIT).await;
             }
             // The client gave up between its arrival and now.

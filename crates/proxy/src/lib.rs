@@ -21,4 +21,5 @@ pub mod simulated;
 pub mod snapshot;
 pub mod targets;
 
+pub use accept::EXHAUSTED;
 pub use cause::{FAILURES, Failure, Side};

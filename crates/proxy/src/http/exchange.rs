@@ -140,7 +140,10 @@ async fn balanced(
         tally.take(&progress, scratch.head.len);
         tally.first_byte = upstream.guard.first_byte_after();
         match result {
-            Ok(done) => return Ok(settle(session, pool, upstream, done, tally)),
+            Ok(done) => {
+                let asked_to_close = !scratch.head.keep_alive;
+                return Ok(settle(session, pool, upstream, done, asked_to_close, tally));
+            }
             Err(failure) => {
                 let now = Micros(clock::now().0);
                 let stale = upstream.reused && is_silent_end(failure) && !progress.answered.get();
@@ -287,6 +290,7 @@ fn settle(
     pool: &PoolRt,
     upstream: Upstream,
     done: Done,
+    asked_to_close: bool,
     tally: &mut Tally,
 ) -> Next {
     tally.status = done.status;
@@ -303,6 +307,10 @@ fn settle(
     }
     match done.client_lives {
         true => Next::KeepAlive,
+        // A client that asked for the end and sent nothing more loses nothing by a plain close.
+        false if asked_to_close && tally.body_settled && session.buffer.len() == tally.used => {
+            Next::Close
+        }
         false => Next::Linger,
     }
 }
