@@ -1,6 +1,7 @@
 //! From files to a plan: read, follow includes, put together, check.
 
 mod between;
+mod syntax;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -134,9 +135,7 @@ impl<'e> Loading<'e> {
         let file = self.sources.add(path.display().to_string(), text.clone());
         self.files.push(path.to_owned());
         let (root, errors) = DeTable::parse_recoverable(&text);
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            let (message, help) = syntax(error.message(), &text, &span);
+        for (span, message, help) in syntax::told(&errors, &text) {
             self.missing(Some((file, span)), message, help);
         }
         let mut reader = Reader { diagnostics: Vec::new(), env: self.env, file };
@@ -159,7 +158,10 @@ impl<'e> Loading<'e> {
                 self.section(near, key.span(), value, &mut reader);
             }
         }
-        self.diagnostics.append(&mut reader.diagnostics);
+        // What was read around a slip of syntax says little about what was meant.
+        if errors.is_empty() {
+            self.diagnostics.append(&mut reader.diagnostics);
+        }
         for (pattern, span) in includes {
             self.include(path, &pattern, (file, span), depth);
         }
@@ -181,7 +183,9 @@ impl<'e> Loading<'e> {
             }
             "admin" => {
                 if let Some(table) = self.once("admin", key, value, reader) {
-                    self.plan.admin = top::admin(table, header(value), reader);
+                    let (admin, places) = top::admin(table, header(value), reader);
+                    self.plan.admin = admin;
+                    self.places.insert(Place::Plan, ((reader.file, header(value)), places));
                 }
             }
             "log" => {
@@ -248,8 +252,16 @@ impl<'e> Loading<'e> {
             };
             return reader.error_help(value.span(), message, "", help);
         };
+        let span = header(value);
+        let line = self.sources.text(reader.file).get(span.start..).unwrap_or_default();
+        if !line.starts_with('[') {
+            // Made by the header of an inner table, or by a dotted key.
+            self.incomplete = true;
+            let message = format!("this belongs to a {example}, but none stands above it");
+            return reader.error_help(span, message, "", format!("write {example} above"));
+        }
         reader.error_help(
-            header(value),
+            span,
             format!("[{name}] needs double brackets: there may be several"),
             "",
             format!("write {example}"),
@@ -261,10 +273,11 @@ impl<'e> Loading<'e> {
         let name = Name::new("unnamed").expect("letters are a valid name");
         let mut draft =
             native::listener::Draft { plan: Listener::new(name, Vec::new()), named: false };
+        let before = reader.diagnostics.len();
         let rows = native::listener::ROWS;
         let later = native::listener::LATER;
         let places = row::read(rows, later, "[[listener]]", table, &mut draft, reader);
-        if row::place(&places, "bind").is_none() {
+        if row::place(&places, "bind").is_none() && !reader.suggested("bind", before) {
             reader.error_help(
                 header(value),
                 "a listener needs a `bind`: where it accepts",
@@ -285,10 +298,13 @@ impl<'e> Loading<'e> {
 
     fn route(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
         let mut draft = native::route::blank(self.plan.routes.len() + 1);
+        let before = reader.diagnostics.len();
         let rows = native::route::ROWS;
         let places = row::read(rows, native::route::LATER, "[[route]]", table, &mut draft, reader);
-        let later = row::place(&places, "split").is_some();
-        if draft.actions == 0 && !later {
+        let words = ["pool", "redirect", "respond"];
+        let meant = row::place(&places, "split").is_some()
+            || words.iter().any(|word| reader.suggested(word, before));
+        if draft.actions == 0 && !meant {
             reader.error_help(
                 header(value),
                 "a route needs one of `pool`, `redirect`, `respond`",
@@ -296,7 +312,6 @@ impl<'e> Loading<'e> {
                 "add pool = \"NAME\"",
             );
         } else if draft.actions > 1 {
-            let words = ["pool", "redirect", "respond"];
             let mut spans: Vec<_> =
                 words.iter().filter_map(|word| row::place(&places, word)).collect();
             spans.sort_by_key(|span| span.start);
@@ -312,9 +327,10 @@ impl<'e> Loading<'e> {
 
     fn pool(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
         let mut draft = native::pool::Draft::blank();
+        let before = reader.diagnostics.len();
         let rows = native::pool::ROWS;
         let places = row::read(rows, native::pool::LATER, "[[pool]]", table, &mut draft, reader);
-        if row::place(&places, "name").is_none() {
+        if row::place(&places, "name").is_none() && !reader.suggested("name", before) {
             reader.error_help(header(value), "a pool needs a `name`", "", "add name = \"NAME\"");
         }
         let at = self.plan.pools.len();
@@ -380,24 +396,7 @@ fn read_text(path: &Path) -> Result<String, String> {
     })
 }
 
-/// What the TOML reader says, and what most often lies behind it.
-fn syntax(message: &str, text: &str, span: &Range<usize>) -> (String, Option<String>) {
-    let before = text.get(..span.start).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let rest = text.get(span.start..).unwrap_or_default().lines().next().unwrap_or_default();
-    let value = line.split_once('=').is_some_and(|(_, value)| value.trim().is_empty());
-    let bare = rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "./:*~-".contains(c));
-    let help = if message.contains("duplicate key") {
-        Some("give each key once; several values stand in an array: [\"a\", \"b\"]".to_owned())
-    } else if value && bare {
-        Some("text stands in quotes: key = \"value\"".to_owned())
-    } else {
-        None
-    };
-    (format!("not valid TOML: {message}"), help)
-}
-
-/// The header line of a table; of an inline table, its first line.
+/// Where a table begins: its header line, or all of an inline table.
 fn header(value: Value<'_>) -> Range<usize> {
     value.span()
 }

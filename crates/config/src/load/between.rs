@@ -68,14 +68,30 @@ impl Loading<'_> {
     /// Where a key of a part stands, or else its header.
     fn at(&self, place: Place, field: &str) -> At {
         let header = || match place {
-            Place::Plan => self.once.get("admin").filter(|_| field == "bind").cloned(),
+            Place::Plan => None,
             _ => self.places.get(&place).map(|(at, _)| at.clone()),
         };
         self.key(place, field).or_else(header).unwrap_or((0, 0..0))
     }
 
+    /// Of a place with several values, the one that is named.
+    fn one(&self, (file, span): At, value: &str) -> At {
+        let quoted = format!("\"{value}\"");
+        let text = self.sources.text(file).get(span.clone()).unwrap_or_default();
+        match text.find(&quoted) {
+            Some(at) => (file, span.start + at..span.start + at + quoted.len()),
+            None => (file, span),
+        }
+    }
+
     fn diagnostic(&self, problem: &Problem) -> Diagnostic {
-        let (file, span) = self.at(problem.place, problem.field);
+        let at = self.at(problem.place, problem.field);
+        let (file, span) = match problem.field {
+            // Each message names the value: `X is bound twice`, `no listener is named "X"`.
+            "bind" => self.one(at, problem.message.split(' ').next().unwrap_or_default()),
+            "listeners" => self.one(at, problem.message.split('"').nth(1).unwrap_or_default()),
+            _ => at,
+        };
         let first = self.first(problem).filter(|first| *first != problem.place);
         let other = first.map(|first| {
             let at = self.line(&self.at(first, problem.field));
@@ -83,16 +99,47 @@ impl Loading<'_> {
         });
         let help = match (&problem.help, other) {
             (Some(help), Some(other)) => Some(format!("{other}; {help}")),
-            (help, other) => other.or_else(|| help.clone()),
+            (help, other) => {
+                help.clone().or(other).or_else(|| self.known(problem.field, &problem.message))
+            }
         };
         Diagnostic {
             severity: Severity::Error,
             file,
             span,
-            message: problem.message.clone(),
+            message: self.twice(problem).unwrap_or_else(|| problem.message.clone()),
             label: String::new(),
             help,
         }
+    }
+
+    /// The names there are, when one is asked for that is not.
+    fn known(&self, field: &str, message: &str) -> Option<String> {
+        let pools = || self.plan.pools.iter().map(|pool| &pool.name);
+        let (what, names): (&str, Vec<&Name>) = match field {
+            "pool" if message.starts_with("no pool is named") => ("pools", pools().collect()),
+            "listeners" => ("listeners", self.plan.listeners.iter().map(|l| &l.name).collect()),
+            _ => return None,
+        };
+        if names.is_empty() {
+            return Some(format!("there are no {what}"));
+        }
+        let some: Vec<&str> = names.iter().take(8).map(|name| name.as_str()).collect();
+        let more = if names.len() > some.len() { ", …" } else { "" };
+        Some(format!("the {what} are: {}{more}", some.join(", ")))
+    }
+
+    /// Two members have one tag because they have one address: that is what to say.
+    fn twice(&self, problem: &Problem) -> Option<String> {
+        let (Place::Member(pool, at), Some(Place::Member(_, first))) =
+            (problem.place, self.first(problem))
+        else {
+            return None;
+        };
+        let pool = self.plan.pools.get(pool)?;
+        let address = &pool.members.get(at)?.address;
+        let same = pool.members.get(first)?.address == *address;
+        same.then(|| format!("{address} stands twice in pool \"{}\"", pool.name))
     }
 
     /// Of two that are the same where they may not: the first.

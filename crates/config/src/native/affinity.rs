@@ -2,7 +2,7 @@
 
 use evenkeel_plan::{Affinity, CookieAffinity};
 
-use super::row::{Kind, Row, keys, read};
+use super::row::{Kind, Row, keys, place, read};
 use super::value::{Reader, Value};
 
 /// Affinity while it is read; one of the three must be named.
@@ -21,6 +21,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "A cookie that the balancer sets.",
         set: |draft, value, reader| {
+            let before = reader.diagnostics.len();
             let mut cookie = CookieAffinity::named("");
             match value.as_table() {
                 Some(table) => {
@@ -28,7 +29,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
                 }
                 None => cookie.name = cookie_name(value, reader).unwrap_or_default(),
             }
-            if value.as_table().is_some() && cookie.name.is_empty() {
+            let named = value.as_table().is_none_or(|table| table.contains_key("name"));
+            if !named && !reader.suggested("name", before) {
                 let help = "add name = \"ROUTEID\"";
                 reader.error_help(value.span(), "a cookie needs a `name`", "", help);
             }
@@ -157,19 +159,18 @@ pub(crate) const COOKIE: &[Row<CookieAffinity>] = &[
 pub(crate) fn affinity(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Affinity> {
     let table = value.table(reader, "{ cookie = \"ROUTEID\" }")?;
     let mut draft = Draft::default();
+    let before = reader.diagnostics.len();
     let places = read(ROWS, &[], "pool.affinity", table, &mut draft, reader);
-    let kinds: Vec<_> = places.iter().filter(|(name, _)| name != "separator").collect();
-    if kinds.len() != 1 {
-        reader.error(
-            value.span(),
-            "affinity needs exactly one of `cookie`, `application`, `client`",
-            "",
-        );
-    }
-    if let (Some((_, span)), None) =
-        (places.iter().find(|(name, _)| name == "separator"), &draft.application)
+    let words = ["cookie", "application", "client"];
+    let named = words.iter().filter(|word| place(&places, word).is_some()).count();
+    if named != 1 {
+        if !words.iter().any(|word| reader.suggested(word, before)) {
+            let message = "affinity needs exactly one of `cookie`, `application`, `client`";
+            reader.error(value.span(), message, "");
+        }
+    } else if let (Some(span), None) = (place(&places, "separator"), place(&places, "application"))
     {
-        reader.error(span.clone(), "`separator` has no effect without `application`", "");
+        reader.error(span, "`separator` has no effect without `application`", "");
     }
     if let Some(cookie) = draft.cookie {
         return Some(Affinity::Cookie(cookie));

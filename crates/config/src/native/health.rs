@@ -55,8 +55,12 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
             let good = |text: &String| {
                 text.starts_with('/') && text.bytes().all(|b| b > b' ' && b != 0x7f)
             };
-            if text.as_ref().is_some_and(|text| !good(text)) {
-                value.wrong::<()>(reader, "expected a path that begins with /");
+            match &text {
+                Some(text) if !good(text) => {
+                    value.wrong::<()>(reader, "expected a path that begins with /");
+                }
+                Some(text) => drop(super::route::ascii(text, value, reader)),
+                None => {}
             }
             draft.path = text;
         },

@@ -43,10 +43,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "Where it accepts: `ip:port`, `[v6]:port` or `unix:/path`, one or several. Port 0 lets the system choose.",
         set: |draft, value, reader| {
-            let what = "an address to accept at";
-            if let Some(bind) =
-                value.one_or_more(reader, |value, reader| value.parsed(reader, what))
-            {
+            let bind = value.one_or_more(reader, |value, reader| value.address(reader, bind_slip));
+            if let Some(bind) = bind {
                 if bind.len() > 64 {
                     value.wrong::<()>(reader, "a listener has at most 64 addresses");
                 }
@@ -274,12 +272,22 @@ pub(crate) const FORWARDED: &[Row<Forwarded>] = &[
         set: |f, value, reader| {
             if value.is_false() {
                 f.request_id = None;
+            } else if !value.is_string() {
+                value.expected::<()>(reader, "a header's name, or false");
             } else if let Some(name) = super::route::header_name(value, reader) {
                 f.request_id = Some(name);
             }
         },
     },
 ];
+
+/// What was probably meant by an address that is none.
+pub(crate) fn bind_slip(text: &str) -> Option<String> {
+    let port = text.strip_prefix('*').unwrap_or(text);
+    let port = port.strip_prefix(':').unwrap_or(port);
+    let port: u16 = port.parse().ok()?;
+    Some(format!("write \"0.0.0.0:{port}\", or \"[::]:{port}\" for IPv6"))
+}
 
 /// The word of a style, for printing.
 pub(crate) fn style_word(style: ForwardedStyle) -> &'static str {

@@ -281,7 +281,7 @@ pub(crate) const MEMBER: &[Row<MemberDraft>] = &[
         kind: Kind::Text,
         default: "",
         doc: "`host:port`, `[v6]:port` or `unix:/path`. Required.",
-        set: |m, value, reader| m.address = value.parsed(reader, "a member's address"),
+        set: |m, value, reader| m.address = value.address(reader, address_slip),
     },
     Row {
         name: "weight",
@@ -367,7 +367,7 @@ pub(crate) const MEMBER: &[Row<MemberDraft>] = &[
 fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Placed> {
     let span = value.span();
     if value.is_string() {
-        let address = value.parsed(reader, "a member's address")?;
+        let address = value.address(reader, address_slip)?;
         return Some((Member::new(address), (span, Places::new())));
     }
     let Some(table) = value.as_table() else {
@@ -375,10 +375,11 @@ fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Placed> {
             .expected(reader, "an address like \"10.0.0.11:8080\", or a table with `address`");
     };
     let blank = Member::new(Address::Unix("/unnamed".into()));
+    let before = reader.diagnostics.len();
     let mut draft = MemberDraft { address: None, tag: None, plan: blank };
     let places = read(MEMBER, &["tls", "redirect"], "[[pool.member]]", table, &mut draft, reader);
     let Some(address) = draft.address else {
-        if place(&places, "address").is_none() {
+        if place(&places, "address").is_none() && !reader.suggested("address", before) {
             let help = "add address = \"HOST:PORT\"";
             reader.error_help(span, "a member needs an `address`", "", help);
         }
@@ -388,6 +389,27 @@ fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Placed> {
     plan.tag = draft.tag.unwrap_or_else(|| Member::default_tag(&address));
     plan.address = address;
     Some((plan, (span, places)))
+}
+
+/// What was probably meant by an address that is none.
+fn address_slip(text: &str) -> Option<String> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let rest = rest.split('/').next().unwrap_or_default();
+        let port = if scheme == "https" { 443 } else { 80 };
+        return Some(match rest.contains(':') {
+            true => format!("leave {scheme}:// out: \"{rest}\""),
+            false => format!("leave {scheme}:// out and name the port: \"{rest}:{port}\""),
+        });
+    }
+    if text.starts_with('/') {
+        return Some(format!("a unix socket is written \"unix:{text}\""));
+    }
+    let v6 = text.parse::<std::net::Ipv6Addr>().is_ok();
+    match format!("{text}:80").parse::<Address>() {
+        _ if v6 => Some(format!("name the port: \"[{text}]:80\"")),
+        Ok(_) if !text.contains(':') => Some(format!("name the port: \"{text}:80\"")),
+        _ => None,
+    }
 }
 
 fn hash_key(value: Value<'_>, reader: &mut Reader<'_>) -> Option<HashKey> {

@@ -21,20 +21,20 @@ pub fn print(plan: &Plan) -> String {
     let mut sections = Vec::new();
     let server = server(&plan.server);
     if !server.is_empty() {
-        sections.push(format!("[server]\n{}", server.lines()));
+        sections.push(format!("[server]\n{}", server.lines("server")));
     }
     if let Some(admin) = &plan.admin {
-        sections.push(format!("[admin]\n{}", self::admin(admin).lines()));
+        sections.push(format!("[admin]\n{}", self::admin(admin).lines("admin")));
     }
     let log = log(&plan.log);
     if !log.is_empty() {
-        sections.push(format!("[log]\n{}", log.lines()));
+        sections.push(format!("[log]\n{}", log.lines("log")));
     }
     for listener in &plan.listeners {
-        sections.push(format!("[[listener]]\n{}", self::listener(listener).lines()));
+        sections.push(format!("[[listener]]\n{}", self::listener(listener).lines("listener")));
     }
     for (at, route) in plan.routes.iter().enumerate() {
-        sections.push(format!("[[route]]\n{}", route::route(route, at).lines()));
+        sections.push(format!("[[route]]\n{}", route::route(route, at).lines("route")));
     }
     for pool in &plan.pools {
         sections.push(pool::pool(pool));

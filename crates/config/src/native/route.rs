@@ -6,7 +6,7 @@ use evenkeel_plan::{
 
 use evenkeel_plan::check::nearest;
 
-use super::row::{Kind, Row, keys, read};
+use super::row::{Kind, Row, keys, place, read};
 use super::value::{Reader, Value};
 
 /// A route while it is read.
@@ -110,6 +110,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         doc: "Action: the client is sent elsewhere. `{scheme}`, `{host}`, `{path}`, `{query}` are replaced.",
         set: |draft, value, reader| {
             draft.actions += 1;
+            let before = reader.diagnostics.len();
             let mut redirect = default_redirect();
             match value.as_table() {
                 Some(table) => {
@@ -117,7 +118,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
                 }
                 None => redirect.to = redirect_target(value, reader).unwrap_or_default(),
             }
-            if value.as_table().is_some() && redirect.to.is_empty() {
+            let aimed = value.as_table().is_none_or(|table| table.contains_key("to"));
+            if !aimed && !reader.suggested("to", before) {
                 reader.error_help(value.span(), "a redirect needs `to`", "", "add to = \"URL\"");
             }
             draft.plan.action = Action::Redirect(redirect);
@@ -153,8 +155,10 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
             let example = "{ prefix = \"/shop\", to = \"/\" }";
             let Some(table) = value.table(reader, example) else { return };
             let mut rule = Rewrite { prefix: String::new(), to: String::new() };
-            read(REWRITE, &[], "route.rewrite", table, &mut rule, reader);
-            if rule.prefix.is_empty() || rule.to.is_empty() {
+            let before = reader.diagnostics.len();
+            let places = read(REWRITE, &[], "route.rewrite", table, &mut rule, reader);
+            let lacks = |key: &str| place(&places, key).is_none() && !reader.suggested(key, before);
+            if lacks("prefix") || lacks("to") {
                 reader.error(value.span(), "a rewrite needs `prefix` and `to`", "");
             }
             draft.plan.rewrite = Some(rule);
@@ -356,6 +360,7 @@ fn path(value: Value<'_>, reader: &mut Reader<'_>) -> Option<PathMatch> {
                     .last()
                     .unwrap_or_default()
                     .trim_start_matches("error: ")
+                    .trim_end_matches('.')
                     .to_owned();
                 value.wrong(reader, format!("not a regular expression: {last}"))
             }
@@ -374,6 +379,9 @@ fn path(value: Value<'_>, reader: &mut Reader<'_>) -> Option<PathMatch> {
             "a path is exact (\"/x\"), a prefix (\"/x/*\") or a pattern (\"~^/x\")",
         );
     }
+    if !ascii(plain, value, reader) {
+        return None;
+    }
     let plain = plain.to_owned();
     Some(if prefix { PathMatch::Prefix(plain) } else { PathMatch::Exact(plain) })
 }
@@ -382,7 +390,27 @@ fn slashed(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
     let text = value.string(reader)?;
     let good = text.starts_with('/')
         && text.bytes().all(|b| b > b' ' && b != 0x7f && b != b'?' && b != b'#');
-    if good { Some(text) } else { value.wrong(reader, "expected a path that begins with /") }
+    if !good {
+        return value.wrong(reader, "expected a path that begins with /");
+    }
+    ascii(&text, value, reader).then_some(text)
+}
+
+/// Whether the text can stand in a request line; complains if not.
+pub(crate) fn ascii(text: &str, value: Value<'_>, reader: &mut Reader<'_>) -> bool {
+    if text.is_ascii() {
+        return true;
+    }
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            0..=0x7f => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    let message = "other letters than ASCII stand percent-encoded in a request";
+    reader.error_help(value.span(), message, "", format!("write \"{encoded}\""));
+    false
 }
 
 fn redirect_target(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
@@ -390,7 +418,8 @@ fn redirect_target(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> 
     if text.is_empty() || text.bytes().any(|b| b <= b' ' || b == 0x7f) {
         return value.wrong(reader, "expected a URL or path without blanks");
     }
-    known_places(&text, &REDIRECT_PLACES, value, reader).then_some(text)
+    (ascii(&text, value, reader) && known_places(&text, &REDIRECT_PLACES, value, reader))
+        .then_some(text)
 }
 
 /// A header's name, in lower case.

@@ -145,8 +145,14 @@ fn unknown(
         .find(|key| known.clone().any(|known| known == *key));
     let help = if let Some(near) = habit.or_else(|| nearest(name, known.clone())) {
         format!("did you mean `{near}`?")
+    } else if let Some(longer) = known.clone().find(|k| name.len() >= 3 && k.starts_with(name)) {
+        format!("did you mean `{longer}`?")
     } else if let Some(home) = super::reference::home(name) {
-        format!("`{name}` is a key of {home}: it must stand there")
+        let inner = home.trim_matches(['[', ']']).to_owned() + ".";
+        match table_name.trim_matches(['[', ']']).starts_with(&inner) {
+            true => format!("`{name}` is a key of {home}: put it above this table"),
+            false => format!("`{name}` is a key of {home}: put it there"),
+        }
     } else {
         format!("known keys: {}", known.collect::<Vec<_>>().join(", "))
     };
@@ -183,7 +189,7 @@ pub(crate) fn unknown_table(
     };
     let help = match (near, super::reference::home(name)) {
         (Some(near), _) => format!("did you mean {}?", brackets(near)),
-        (None, Some(home)) => format!("`{name}` is a key of {home}: it must stand there"),
+        (None, Some(home)) => format!("`{name}` is a key of {home}: put it there"),
         (None, None) => {
             format!("known here: {}", known.map(brackets).collect::<Vec<_>>().join(", "))
         }

@@ -7,7 +7,7 @@ use evenkeel_plan::{AccessLog, Admin, BindAddress, Cores, Io, Log, LogFormat, Lo
 use toml::de::DeTable;
 
 use super::listener::peek_text;
-use super::row::{Kind, Row, keys, read};
+use super::row::{Kind, Places, Row, keys, place, read};
 use super::value::{Reader, Value};
 
 /// What stands at the top of a file.
@@ -32,8 +32,17 @@ pub(crate) const SERVER: &[Row<Server>] = &[
                 if let Some(count) = value.integer(reader, 1..=1024) {
                     server.cores = Cores::Count(count as u16);
                 }
-            } else if let Some(auto) = value.one_of(reader, &[("auto", Cores::Auto)]) {
-                server.cores = auto;
+            } else if value.is_string() && !value.is_auto() {
+                let what = "\"auto\" or a number from 1 to 1024";
+                let Some(text) = value.string(reader) else { return };
+                match text.parse() {
+                    Ok(count @ 1..=1024) => server.cores = Cores::Count(count),
+                    _ => drop(
+                        value.wrong::<()>(reader, format!("expected {what}, found \"{text}\"")),
+                    ),
+                }
+            } else if !value.is_auto() {
+                value.expected::<()>(reader, "\"auto\" or a number from 1 to 1024");
             }
         },
     },
@@ -76,7 +85,7 @@ pub(crate) const ADMIN: &[Row<AdminDraft>] = &[
         kind: Kind::Text,
         default: "",
         doc: "Where it listens. Required.",
-        set: |admin, value, reader| admin.bind = value.parsed(reader, "an address to accept at"),
+        set: |admin, value, reader| admin.bind = value.address(reader, super::listener::bind_slip),
     },
     Row {
         name: "token",
@@ -105,8 +114,9 @@ pub(crate) const LOG: &[Row<Log>] = &[Row {
         let mut access = AccessLog { target: LogTarget::Stdout, format: LogFormat::Json };
         match value.as_table() {
             Some(table) => {
+                let before = reader.diagnostics.len();
                 let places = read(ACCESS, &[], "log.access", table, &mut access, reader);
-                if !places.iter().any(|(name, _)| name == "path") {
+                if place(&places, "path").is_none() && !reader.suggested("path", before) {
                     let help = "add path = \"stdout\", or the path of a file";
                     reader.error_help(value.span(), "the access log needs a `path`", "", help);
                 }
@@ -166,14 +176,16 @@ pub(crate) fn admin(
     table: &DeTable<'_>,
     header: Range<usize>,
     reader: &mut Reader<'_>,
-) -> Option<Admin> {
+) -> (Option<Admin>, Places) {
     let mut draft = AdminDraft::default();
+    let before = reader.diagnostics.len();
     let places = read(ADMIN, &[], "[admin]", table, &mut draft, reader);
-    if !places.iter().any(|(name, _)| name == "bind") {
+    if place(&places, "bind").is_none() && !reader.suggested("bind", before) {
         let help = "add bind = \"127.0.0.1:9900\"";
         reader.error_help(header, "[admin] needs a `bind`: where it listens", "", help);
     }
-    Some(Admin { bind: draft.bind?, token: draft.token })
+    let token = draft.token;
+    (draft.bind.map(|bind| Admin { bind, token }), places)
 }
 
 /// Keys of the tables, for the reference.

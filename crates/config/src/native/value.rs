@@ -45,6 +45,13 @@ impl Reader<'_> {
         self.push(Severity::Error, span, message.into(), label.into(), Some(help.into()));
     }
 
+    /// Whether a key was suggested since there were so many diagnostics: then it is not missing,
+    /// only misspelt.
+    pub(crate) fn suggested(&self, key: &str, since: usize) -> bool {
+        let help = format!("did you mean `{key}`?");
+        self.diagnostics[since..].iter().any(|d| d.help.as_ref() == Some(&help))
+    }
+
     fn push(
         &mut self,
         severity: Severity,
@@ -127,7 +134,8 @@ impl<'a> Value<'a> {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
             DeValue::Float(_) => "a decimal number",
-            DeValue::Boolean(_) => "true or false",
+            DeValue::Boolean(true) => "true",
+            DeValue::Boolean(false) => "false",
             DeValue::Datetime(_) => "a date",
             DeValue::Array(_) => "an array",
             DeValue::Table(_) => "a table",
@@ -164,6 +172,10 @@ impl<'a> Value<'a> {
 
     pub(crate) fn is_integer(&self) -> bool {
         matches!(self.node.get_ref(), DeValue::Integer(_))
+    }
+
+    pub(crate) fn is_auto(&self) -> bool {
+        matches!(self.node.get_ref(), DeValue::String(text) if text == "auto")
     }
 
     pub(crate) fn is_false(&self) -> bool {
@@ -225,13 +237,13 @@ impl<'a> Value<'a> {
         let found = match self.node.get_ref() {
             DeValue::Integer(number) => number.to_string(),
             _ => match self.expanded(reader).ok()? {
-                Some(text) => text,
+                Some(text) => format!("\"{text}\""),
                 None => return self.expected(reader, &what),
             },
         };
         let value = match self.node.get_ref() {
             DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
-            _ => found.parse().ok(),
+            _ => found.trim_matches('"').parse().ok(),
         };
         value
             .filter(|value| range.contains(value))
@@ -323,6 +335,30 @@ impl<'a> Value<'a> {
             |reason: &str| self.wrong(reader, format!("\"{text}\" is not {what}: {reason}")),
             Some,
         )
+    }
+
+    /// An address. `slip` knows what was meant by what is none.
+    pub(crate) fn address<T: FromStr<Err = &'static str>>(
+        &self,
+        reader: &mut Reader<'_>,
+        slip: fn(&str) -> Option<String>,
+    ) -> Option<T> {
+        let (text, reason) = match self.node.get_ref() {
+            DeValue::Integer(number) => (number.to_string(), "it needs quotes and an address"),
+            _ => {
+                let text = self.string_like(reader, "an address")?;
+                match text.parse() {
+                    Ok(address) => return Some(address),
+                    Err(reason) => (text, reason),
+                }
+            }
+        };
+        let message = format!("\"{text}\" is not an address: {reason}");
+        match slip(&text) {
+            Some(help) => reader.error_help(self.span(), message, "", help),
+            None => reader.error(self.span(), message, ""),
+        }
+        None
     }
 
     /// One of some words.

@@ -7,9 +7,17 @@ use evenkeel_plan::Bytes;
 
 use crate::native::units;
 
+/// Longer lines are broken up.
+pub(super) const LINE_MAX: usize = 96;
+
 /// Keys with their values as they will be written.
 #[derive(Default)]
-pub(super) struct Keys(Vec<(String, String)>);
+pub(super) struct Keys(Vec<(String, Entry)>);
+
+enum Entry {
+    Value(String),
+    Table(Keys),
+}
 
 impl Keys {
     pub(super) fn is_empty(&self) -> bool {
@@ -17,7 +25,7 @@ impl Keys {
     }
 
     pub(super) fn put(&mut self, key: &str, value: String) {
-        self.0.push((self::key(key), value));
+        self.0.push((self::key(key), Entry::Value(value)));
     }
 
     /// Writes what is not as usual.
@@ -33,23 +41,50 @@ impl Keys {
         }
     }
 
-    /// Writes a table in one line, if it says anything.
+    /// Writes a table, if it says anything.
     pub(super) fn table(&mut self, key: &str, inner: Keys) {
         if !inner.is_empty() {
-            self.put(key, inner.inline());
+            self.0.push((self::key(key), Entry::Table(inner)));
         }
     }
 
     /// `{ a = 1, b = 2 }`
     pub(super) fn inline(&self) -> String {
-        let pairs: Vec<String> =
-            self.0.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let pairs: Vec<String> = self.0.iter().map(|(key, entry)| line(key, entry)).collect();
         if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", pairs.join(", ")) }
     }
 
-    /// A line for each.
-    pub(super) fn lines(&self) -> String {
-        self.0.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+    /// A line for each; tables that would make a long line follow under headers of their own.
+    /// `path` is the name of the table that the keys belong to.
+    pub(super) fn lines(&self, path: &str) -> String {
+        let mut out = String::new();
+        let mut sections = String::new();
+        for (key, entry) in &self.0 {
+            let line = line(key, entry);
+            match entry {
+                Entry::Table(inner) if line.len() > LINE_MAX => {
+                    let path = format!("{path}.{key}");
+                    let inner = inner.lines(&path);
+                    // A table that only holds other tables needs no header.
+                    if !inner.starts_with('\n') {
+                        sections.push_str(&format!("\n[{path}]\n"));
+                    }
+                    sections.push_str(&inner);
+                }
+                _ => {
+                    out.push_str(&line);
+                    out.push('\n');
+                }
+            }
+        }
+        out + &sections
+    }
+}
+
+fn line(key: &str, entry: &Entry) -> String {
+    match entry {
+        Entry::Value(value) => format!("{key} = {value}"),
+        Entry::Table(inner) => format!("{key} = {}", inner.inline()),
     }
 }
 

@@ -7,7 +7,7 @@ use evenkeel_plan::{
     PoolTimeouts, Retry, RetryOn, StatusRange, TcpCheck,
 };
 
-use super::parts::{Keys, duration, number, one_or_more, quoted, size};
+use super::parts::{Keys, LINE_MAX, duration, number, one_or_more, quoted, size};
 
 pub(super) fn pool(pool: &Pool) -> String {
     let usual = Pool::new(pool.name.clone());
@@ -27,15 +27,15 @@ pub(super) fn pool(pool: &Pool) -> String {
             pool.members.iter().map(|member| quoted(&member.address.to_string())).collect();
         keys.put("members", list(&addresses));
     }
-    let mut out = format!("[[pool]]\n{}", keys.lines());
+    let mut out = format!("[[pool]]\n{}", keys.lines("pool"));
     let health = health(&pool.health);
     // Writing to a String cannot fail.
     if !health.is_empty() {
-        let _ = write!(out, "[pool.health]\n{}", health.lines());
+        let _ = write!(out, "\n[pool.health]\n{}", health.lines("pool.health"));
     }
     if !short {
         for member in &pool.members {
-            let _ = write!(out, "[[pool.member]]\n{}", self::member(member).lines());
+            let _ = write!(out, "\n[[pool.member]]\n{}", self::member(member).lines("pool.member"));
         }
     }
     out
@@ -44,7 +44,7 @@ pub(super) fn pool(pool: &Pool) -> String {
 /// One line, or a line for each item when that would be too long.
 fn list(items: &[String]) -> String {
     let line = format!("[{}]", items.join(", "));
-    if line.len() <= 88 {
+    if line.len() + "members = ".len() <= LINE_MAX {
         return line;
     }
     format!("[\n{}]", items.iter().map(|item| format!("    {item},\n")).collect::<String>())
@@ -153,10 +153,11 @@ fn health(health: &Health) -> Keys {
     keys.unless("timeout", &health.timeout, &usual.timeout, duration);
     keys.unless("fall", &health.fall, &usual.fall, number);
     keys.unless("rise", &health.rise, &usual.rise, number);
-    keys.unless("passive", &health.passive, &usual.passive, |passive| match passive {
-        None => "false".to_owned(),
-        Some(passive) => self::passive(passive).inline(),
-    });
+    match &health.passive {
+        None => keys.put("passive", "false".to_owned()),
+        // Empty when all is as usual.
+        Some(passive) => keys.table("passive", self::passive(passive)),
+    }
     keys
 }
 
