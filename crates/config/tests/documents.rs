@@ -9,6 +9,8 @@ fn every_example_can_be_served() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut pages = vec![root.join("README.md")];
     pages_below(&root.join("docs"), &mut pages);
+    // Its examples are pieces of files; documentation.rs looks after that page.
+    pages.retain(|page| !page.ends_with("configuration.md"));
     let mut examples = 0;
     for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
