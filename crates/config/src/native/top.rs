@@ -107,10 +107,14 @@ pub(crate) const ADMIN: &[Row<AdminDraft>] = &[
 
 pub(crate) const LOG: &[Row<Log>] = &[Row {
     name: "access",
-    kind: Kind::Or("a path, stdout, stderr", || keys(ACCESS)),
+    kind: Kind::Or("a path, stdout, stderr, off", || keys(ACCESS)),
     default: "off",
     doc: "The access log.",
     set: |log, value, reader| {
+        if value.is_false() || peek_text(value).is_some_and(|text| text == "off") {
+            log.access = None;
+            return;
+        }
         let mut access = AccessLog { target: LogTarget::Stdout, format: LogFormat::Json };
         match value.as_table() {
             Some(table) => {
