@@ -1,7 +1,7 @@
 //! What no single value can tell: references and conflicts. The door that made the plan knows
 //! where each thing was written, so a [`Problem`] names a [`Place`] and the door adds the line.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::Hash;
 
 use crate::{Action, BindAddress, Name, Plan};
@@ -38,8 +38,9 @@ pub enum Place {
 pub fn check(plan: &Plan) -> Vec<Problem> {
     let mut problems = Vec::new();
     unique_names(plan, &mut problems);
-    listeners(plan, &mut problems);
-    routes(plan, &mut problems);
+    let pools = Names::new("pool", plan.pools.iter().map(|pool| &pool.name));
+    listeners(plan, &pools, &mut problems);
+    routes(plan, &pools, &mut problems);
     members(plan, &mut problems);
     problems
 }
@@ -61,7 +62,7 @@ fn unique_names(plan: &Plan, problems: &mut Vec<Problem>) {
     }
 }
 
-fn listeners(plan: &Plan, problems: &mut Vec<Problem>) {
+fn listeners(plan: &Plan, pools: &Names<'_>, problems: &mut Vec<Problem>) {
     if plan.listeners.is_empty() {
         problems.push(Problem {
             place: Place::Plan,
@@ -72,18 +73,16 @@ fn listeners(plan: &Plan, problems: &mut Vec<Problem>) {
             ),
         });
     }
+    let everywhere = plan.routes.iter().any(|route| route.listeners.is_empty());
+    let routed: HashSet<&Name> = plan.routes.iter().flat_map(|route| &route.listeners).collect();
     let mut binds: Vec<(Place, &BindAddress)> = Vec::new();
     for (i, listener) in plan.listeners.iter().enumerate() {
         let place = Place::Listener(i);
         binds.extend(listener.bind.iter().map(|b| (place, b)));
         if let Some(pool) = &listener.pool {
-            known_pool(plan, place, pool, problems);
+            pools.know(pool, place, "pool", problems);
         }
-        let routed = plan
-            .routes
-            .iter()
-            .any(|r| r.listeners.is_empty() || r.listeners.contains(&listener.name));
-        if listener.pool.is_none() && !routed {
+        if listener.pool.is_none() && !everywhere && !routed.contains(&listener.name) {
             problems.push(Problem {
                 place,
                 field: "pool",
@@ -107,17 +106,15 @@ fn listeners(plan: &Plan, problems: &mut Vec<Problem>) {
     }
 }
 
-fn routes(plan: &Plan, problems: &mut Vec<Problem>) {
+fn routes(plan: &Plan, pools: &Names<'_>, problems: &mut Vec<Problem>) {
+    let listeners = Names::new("listener", plan.listeners.iter().map(|listener| &listener.name));
     for (i, route) in plan.routes.iter().enumerate() {
         let place = Place::Route(i);
         if let Action::Pool(pool) = &route.action {
-            known_pool(plan, place, pool, problems);
+            pools.know(pool, place, "pool", problems);
         }
         for name in &route.listeners {
-            if plan.listener(name).is_none() {
-                let names = plan.listeners.iter().map(|l| &l.name);
-                problems.push(unknown(place, "listeners", "listener", name, names));
-            }
+            listeners.know(name, place, "listeners", problems);
         }
     }
 }
@@ -145,22 +142,36 @@ fn members(plan: &Plan, problems: &mut Vec<Problem>) {
     }
 }
 
-fn known_pool(plan: &Plan, place: Place, pool: &Name, problems: &mut Vec<Problem>) {
-    if plan.pool(pool).is_none() {
-        problems.push(unknown(place, "pool", "pool", pool, plan.pools.iter().map(|p| &p.name)));
-    }
+/// Problems that get a suggestion; with thousands of names each takes a while.
+const SUGGESTED_MAX: usize = 100;
+
+/// The names that a reference may name.
+struct Names<'p> {
+    what: &'static str,
+    names: HashSet<&'p Name>,
+    /// The same in file order, so that suggestions do not change from run to run.
+    ordered: Vec<&'p Name>,
 }
 
-fn unknown<'a>(
-    place: Place,
-    field: &'static str,
-    what: &str,
-    name: &Name,
-    names: impl Iterator<Item = &'a Name>,
-) -> Problem {
-    let help =
-        nearest(name, names.map(Name::as_str)).map(|near| format!("did you mean \"{near}\"?"));
-    Problem { place, field, message: format!("no {what} is named \"{name}\""), help }
+impl<'p> Names<'p> {
+    fn new(what: &'static str, names: impl Iterator<Item = &'p Name>) -> Names<'p> {
+        let ordered: Vec<&Name> = names.collect();
+        Names { what, names: ordered.iter().copied().collect(), ordered }
+    }
+
+    /// Reports a name that is not among them.
+    fn know(&self, name: &Name, place: Place, field: &'static str, problems: &mut Vec<Problem>) {
+        if self.names.contains(name) {
+            return;
+        }
+        let message = format!("no {} is named \"{name}\"", self.what);
+        let help = match problems.len() {
+            0..SUGGESTED_MAX => nearest(name, self.ordered.iter().map(|known| known.as_str())),
+            _ => None,
+        };
+        let help = help.map(|near| format!("did you mean \"{near}\"?"));
+        problems.push(Problem { place, field, message, help });
+    }
 }
 
 /// Those whose key an earlier one has.
@@ -172,33 +183,41 @@ fn repeated<T, K: Eq + Hash>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
 /// The candidate that differs least from the text, if the difference is small enough to be a slip
 /// (a third of its letters, at least one; transposed letters count once).
 pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (text.chars().count() / 3).max(1);
-    let scored = candidates.map(|c| (distance(text, c), c)).filter(|(d, _)| *d <= limit);
+    let text = letters(text);
+    let limit = (text.len() / 3).max(1);
+    // The distance is at least the difference in length, which is quicker to see.
+    let near = |c: &&str| c.chars().take(LETTERS_MAX).count().abs_diff(text.len()) <= limit;
+    let scored = candidates.filter(near).map(|c| (distance(&text, &letters(c)), c));
+    let scored = scored.filter(|(d, _)| *d <= limit);
     scored.min_by_key(|(d, _)| *d).map(|(_, c)| c)
 }
 
-/// Optimal string alignment distance, letters compared without case.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().take(64).collect();
-    let b: Vec<char> = b.to_lowercase().chars().take(64).collect();
-    let mut cells: HashMap<(usize, usize), usize> = HashMap::new();
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            let at = |i: usize, j: usize| cells.get(&(i, j)).copied().unwrap_or(0);
-            let mut best = match (i, j) {
-                (0, n) | (n, 0) => n,
-                _ => {
-                    let change = usize::from(a[i - 1] != b[j - 1]);
-                    (at(i - 1, j) + 1).min(at(i, j - 1) + 1).min(at(i - 1, j - 1) + change)
-                }
-            };
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(at(i - 2, j - 2) + 1);
+/// Letters of a word that are compared.
+const LETTERS_MAX: usize = 64;
+
+/// Optimal string alignment distance (transposed letters count once).
+fn distance(a: &[char], b: &[char]) -> usize {
+    // Three rows of the table: the one being filled and the two above it.
+    let mut above: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.iter().enumerate() {
+        let mut row = Vec::with_capacity(b.len() + 1);
+        row.push(i + 1);
+        for (j, other) in b.iter().enumerate() {
+            let change = last[j] + usize::from(letter != other);
+            let mut best = change.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *letter == b[j - 1] && a[i - 1] == *other {
+                best = best.min(above[j - 1] + 1);
             }
-            cells.insert((i, j), best);
+            row.push(best);
         }
+        above = std::mem::replace(&mut last, row);
     }
-    cells.get(&(a.len(), b.len())).copied().unwrap_or(usize::MAX)
+    last.last().copied().unwrap_or(usize::MAX)
+}
+
+fn letters(text: &str) -> Vec<char> {
+    text.chars().flat_map(char::to_lowercase).take(LETTERS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -253,6 +272,29 @@ mod tests {
         let words = ["policy", "members", "affinity"];
         assert_eq!(nearest("polcy", words.into_iter()), Some("policy"));
         assert_eq!(nearest("memebrs", words.into_iter()), Some("members"));
+        assert_eq!(nearest("POLICY", words.into_iter()), Some("policy"));
         assert_eq!(nearest("xyz", words.into_iter()), None);
+        assert_eq!(nearest("", words.into_iter()), None);
+        let long = "long-".repeat(50);
+        assert_eq!(nearest(&long, [long.as_str()].into_iter()), Some(long.as_str()));
+    }
+
+    #[test]
+    fn thousands_of_slips_are_found_in_a_moment() {
+        let mut plan = plan();
+        plan.pools = (0..5000).map(|n| Pool::new(name(&format!("pool-number-{n}")))).collect();
+        let listener = plan.listeners[0].clone();
+        plan.listeners = (0..5000)
+            .map(|n| Listener {
+                name: name(&format!("listener-{n}")),
+                bind: Vec::new(),
+                pool: Some(name(&format!("pool-nmuber-{n}"))),
+                ..listener.clone()
+            })
+            .collect();
+        let problems = check(&plan);
+        assert_eq!(problems.len(), 5000);
+        assert_eq!(problems[7].help.as_deref(), Some("did you mean \"pool-number-7\"?"));
+        assert_eq!(problems[4999].help, None);
     }
 }
