@@ -4,7 +4,7 @@
 //! What the rooms above see: a [`Stream`] that receives into a leased [`Buffer`] and sends a list
 //! of slices, a [`Listener`] that accepts, [`connect`](connect::connect), and a clock. Behind it
 //! stands the kernel through tokio's epoll, or, in tests, a seeded network in memory
-//! ([`sim`], feature `sim`). A ring back end can take their place without touching callers,
+//! (`sim`, a feature). A ring back end can take their place without touching callers,
 //! because no caller holds a socket or a buffer that it did not lease.
 #![deny(unsafe_code)]
 

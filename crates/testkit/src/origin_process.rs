@@ -9,7 +9,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::origin::lock;
 use crate::server::{built, capture, pid_of};
-use crate::{LONG, wait_for};
+use crate::{LONG, wait_for, wait_until};
 
 /// An origin process: answers 200 with its name, `/slow` after 300 ms, and echoes upgrades.
 #[derive(Debug)]
@@ -52,6 +52,9 @@ impl OriginProcess {
     #[track_caller]
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        // The signal takes effect when each thread meets it, not when it is sent.
+        let stopped = wait_until(LONG, || all_stopped(self.child.id()));
+        assert!(stopped, "{} does not stop", self.name);
     }
 
     /// SIGCONT.
@@ -121,5 +124,14 @@ fn executable() -> &'static PathBuf {
         let built = command.status().is_ok_and(|status| status.success());
         assert!(built || path.exists(), "cargo could not build {}", path.display());
         path
+    })
+}
+
+/// Whether every thread of the process is stopped (state `T` of proc_pid_stat(5)).
+fn all_stopped(pid: u32) -> bool {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    tasks.flatten().all(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with('T'))
     })
 }

@@ -10,6 +10,9 @@ use super::{At, Loaded, Loading};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::native::row;
 
+/// Diagnostics that are told; further ones are counted.
+const DIAGNOSTICS_MAX: usize = 100;
+
 impl Loading<'_> {
     pub(super) fn finish(mut self) -> Loaded {
         let problems = check::check(&self.plan);
@@ -24,7 +27,14 @@ impl Loading<'_> {
             self.diagnostics.extend(warnings);
         }
         self.diagnostics.sort_by_key(|d| (d.severity == Severity::Warning, d.file, d.span.start));
+        let beyond = self.diagnostics.len().saturating_sub(DIAGNOSTICS_MAX);
         let plan = (!self.failed()).then_some(self.plan);
+        if beyond > 0 {
+            self.diagnostics.truncate(DIAGNOSTICS_MAX);
+            let more = format!("and {beyond} more like these");
+            let last = self.diagnostics.last().cloned();
+            self.diagnostics.extend(last.map(|last| Diagnostic { message: more, ..last }));
+        }
         Loaded { plan, diagnostics: self.diagnostics, sources: self.sources, files: self.files }
     }
 

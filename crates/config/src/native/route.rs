@@ -477,6 +477,11 @@ fn known_places(text: &str, places: &[&str], value: Value<'_>, reader: &mut Read
 fn edits(target: &mut HeaderEdits, table_name: &str, value: Value<'_>, reader: &mut Reader<'_>) {
     if let Some(table) = value.table(reader, "{ remove = [\"x-internal\"] }") {
         read(EDITS, &[], table_name, table, target, reader);
+        let host = |name: &String| name == "host";
+        if target.remove.iter().any(host) || target.add.iter().any(|(name, _)| host(name)) {
+            // RFC 9110 section 7.2: exactly one.
+            value.wrong::<()>(reader, "`host` can only be set: a request has exactly one");
+        }
         if target.remove.len() + target.set.len() + target.add.len() > 100 {
             value.wrong::<()>(reader, "at most 100 header changes");
         }
