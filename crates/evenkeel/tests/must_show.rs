@@ -55,8 +55,9 @@ fn members_that_die_reset_or_freeze_cost_clients_nothing_or_next_to_nothing() {
         report.outcomes.iter().filter(|(o, _)| **o != Outcome::Status(200)).map(|(_, n)| n).sum();
     assert!(ok(&report) > 2500, "{:?}", report.outcomes);
     println!("{failed} of {} failed: {:?}", report.latencies.len(), report.outcomes);
-    // Only requests that were on their way to the frozen member may fail.
-    assert!(failed <= 25, "{failed} failed: {:?}", report.failed);
+    // Only requests that were on their way to the frozen member may fail: at most one for each of
+    // the 32 clients, and a few more when the machine is so slow that its silence shows late.
+    assert!(failed <= 40, "{failed} failed: {:?}", report.failed);
     let only_timeouts = report.outcomes.keys().all(|o| matches!(o, Outcome::Status(200 | 504)));
     assert!(only_timeouts, "{:?}", report.outcomes);
 }
