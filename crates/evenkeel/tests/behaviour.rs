@@ -369,7 +369,8 @@ fn full_members_make_requests_wait_and_a_full_queue_refuses() {
 
 #[test]
 fn only_what_may_be_repeated_is_repeated() {
-    let dead = { Origin::named("gone").member() };
+    // Nobody listens there, and no other test ever will, as on a freed port.
+    let dead = "unix:/nonexistent/evenkeel.sock".to_owned();
     let bad = Origin::start("bad", Answer::close());
     let good = Origin::named("good");
     let passive = "health = { passive = false }\n";
