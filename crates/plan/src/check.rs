@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use crate::{Action, BindAddress, Name, Plan};
+use crate::{BindAddress, Name, Plan, Protocol};
+
+mod layer4;
 
 /// Something wrong between two parts of a plan.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +44,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
     listeners(plan, &pools, &mut problems);
     routes(plan, &pools, &mut problems);
     members(plan, &mut problems);
+    layer4::check(plan, &mut problems);
     problems
 }
 
@@ -73,30 +76,41 @@ fn listeners(plan: &Plan, pools: &Names<'_>, problems: &mut Vec<Problem>) {
             ),
         });
     }
+    // A route that names no listener is for those that speak HTTP.
     let everywhere = plan.routes.iter().any(|route| route.listeners.is_empty());
     let routed: HashSet<&Name> = plan.routes.iter().flat_map(|route| &route.listeners).collect();
-    let mut binds: Vec<(Place, &BindAddress)> = Vec::new();
+    let mut binds: Vec<(Place, bool, &BindAddress)> = Vec::new();
     for (i, listener) in plan.listeners.iter().enumerate() {
         let place = Place::Listener(i);
-        binds.extend(listener.bind.iter().map(|b| (place, b)));
+        let udp = listener.protocol == Protocol::Udp;
+        binds.extend(listener.bind.iter().map(|b| (place, udp, b)));
         if let Some(pool) = &listener.pool {
             pools.know(pool, place, "pool", problems);
         }
-        if listener.pool.is_none() && !everywhere && !routed.contains(&listener.name) {
+        let everywhere = everywhere && listener.protocol == Protocol::Http;
+        let udp = listener.protocol == Protocol::Udp;
+        if listener.pool.is_none() && !everywhere && (udp || !routed.contains(&listener.name)) {
+            let (lacks, add) = match udp {
+                true => ("has no pool", "add pool = \"NAME\""),
+                false => (
+                    "has neither a pool nor a route",
+                    "add pool = \"NAME\", or a [[route]] for this listener",
+                ),
+            };
             problems.push(Problem {
                 place,
                 field: "pool",
-                message: format!("listener \"{}\" has neither a pool nor a route", listener.name),
-                help: Some("add pool = \"NAME\", or a [[route]] for this listener".to_owned()),
+                message: format!("listener \"{}\" {lacks}", listener.name),
+                help: Some(add.to_owned()),
             });
         }
     }
     if let Some(admin) = &plan.admin {
-        binds.push((Place::Plan, &admin.bind));
+        binds.push((Place::Plan, false, &admin.bind));
     }
     let fixed = |b: &BindAddress| !matches!(b, BindAddress::Socket(s) if s.port() == 0);
-    binds.retain(|(_, bind)| fixed(bind));
-    for (place, bind) in repeated(binds, |(_, bind)| (*bind).clone()) {
+    binds.retain(|(_, _, bind)| fixed(bind));
+    for (place, _, bind) in repeated(binds, |(_, udp, bind)| (*udp, (*bind).clone())) {
         problems.push(Problem {
             place,
             field: "bind",
@@ -110,7 +124,7 @@ fn routes(plan: &Plan, pools: &Names<'_>, problems: &mut Vec<Problem>) {
     let listeners = Names::new("listener", plan.listeners.iter().map(|listener| &listener.name));
     for (i, route) in plan.routes.iter().enumerate() {
         let place = Place::Route(i);
-        if let Action::Pool(pool) = &route.action {
+        if let crate::Action::Pool(pool) = &route.action {
             pools.know(pool, place, "pool", problems);
         }
         for name in &route.listeners {

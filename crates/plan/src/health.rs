@@ -37,6 +37,18 @@ pub enum Check {
     Tcp(TcpCheck),
     /// An HTTP/1.1 request is answered as expected.
     Http(HttpCheck),
+    /// A datagram is answered, or at least not refused.
+    Udp(UdpCheck),
+}
+
+/// A check by datagram.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct UdpCheck {
+    /// The datagram's bytes, at most 1200; none makes it an empty datagram.
+    pub send: Vec<u8>,
+    /// Bytes that one of the answers must contain. Empty: no answer is needed; the member passes
+    /// unless its machine says within the timeout that nobody listens (ICMP unreachable).
+    pub expect: Vec<u8>,
 }
 
 /// A check by connection, optionally with an exchange of bytes.

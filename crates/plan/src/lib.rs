@@ -25,13 +25,13 @@ mod units;
 pub use address::{Address, BindAddress, Cidr, HostName};
 pub use affinity::{Affinity, CookieAffinity};
 pub use check::Problem;
-pub use health::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck};
+pub use health::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck};
 pub use limits::{ListenerLimits, PoolLimits};
-pub use listener::{Forwarded, ForwardedStyle, Listener, Protocol, ProxyProtocol};
+pub use listener::{Forwarded, ForwardedStyle, Listener, Protocol, ProxyMode, ProxyProtocol, Udp};
 pub use member::{Member, MemberState, Weight};
 pub use names::Name;
 pub use policy::{HashKey, Policy};
-pub use pool::{Pool, Retry, RetryOn};
+pub use pool::{MemberPort, Pool, ProxyVersion, Retry, RetryOn, Source, TcpOptions};
 pub use route::{
     Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Redirect, Respond, Rewrite, Route,
 };

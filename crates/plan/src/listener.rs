@@ -1,11 +1,13 @@
-use crate::{BindAddress, Cidr, ListenerLimits, ListenerTimeouts, Name};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::{BindAddress, Cidr, ListenerLimits, ListenerTimeouts, Name, TcpOptions};
 
 /// What accepts traffic.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Listener {
     /// Unique among listeners. Default: the protocol and the first address.
     pub name: Name,
-    /// Where it accepts; 1 to 64 addresses.
+    /// Where it accepts; 1 to 1024 addresses.
     pub bind: Vec<BindAddress>,
     /// What it speaks.
     pub protocol: Protocol,
@@ -19,6 +21,10 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// What is told to members about the client.
     pub forwarded: Forwarded,
+    /// Options of the clients' TCP connections.
+    pub tcp: TcpOptions,
+    /// How flows of a UDP listener are told apart and ended.
+    pub udp: Udp,
 }
 
 impl Listener {
@@ -28,12 +34,24 @@ impl Listener {
             name,
             bind,
             protocol: Protocol::Http,
-            proxy_protocol: ProxyProtocol::Off,
+            proxy_protocol: ProxyProtocol::default(),
             pool: None,
             timeouts: ListenerTimeouts::default(),
             limits: ListenerLimits::default(),
             forwarded: Forwarded::default(),
+            tcp: TcpOptions {
+                keep_alive: Some(TcpOptions::LISTENER_KEEP_ALIVE),
+                user_timeout: None,
+            },
+            udp: Udp::default(),
         }
+    }
+
+    /// The same listener for another protocol, with what that protocol has as its defaults.
+    pub fn speaking(mut self, protocol: Protocol) -> Listener {
+        self.protocol = protocol;
+        self.timeouts.idle = ListenerTimeouts::default_idle(protocol);
+        self
     }
 }
 
@@ -43,6 +61,11 @@ pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http,
+    /// TCP: bytes are passed on as they are. With routes by server name or ALPN, the TLS
+    /// ClientHello is read first; nothing is decrypted.
+    Tcp,
+    /// UDP: datagrams are passed on as they are, by flows of one client address and port.
+    Udp,
 }
 
 impl Protocol {
@@ -50,16 +73,81 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Http => "http",
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
         }
     }
 }
 
+/// Whether connections begin with a PROXY header (versions 1 and 2), and whose are believed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProxyProtocol {
+    /// Whether a header is awaited.
+    pub mode: ProxyMode,
+    /// Networks whose headers are believed. By default loopback, private, shared, link-local and
+    /// unique local addresses; clients on unix sockets count as loopback.
+    pub trusted: Vec<Cidr>,
+}
+
 /// Whether connections begin with a PROXY header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum ProxyProtocol {
-    /// They do not.
+pub enum ProxyMode {
+    /// They do not: such a header would be passed on as data.
     #[default]
     Off,
+    /// Those of trusted networks may; what others send is data.
+    Accept,
+    /// All must: connections from other networks, and those without a header, are closed.
+    Require,
+}
+
+impl ProxyMode {
+    /// Every mode with its name in configuration and API.
+    pub const ALL: [(ProxyMode, &'static str); 3] =
+        [(ProxyMode::Off, "off"), (ProxyMode::Accept, "accept"), (ProxyMode::Require, "require")];
+
+    /// The name in configuration and API.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(mode, _)| *mode == self).map_or("off", |(_, name)| name)
+    }
+}
+
+impl ProxyProtocol {
+    /// The networks that are trusted unless others are named.
+    pub fn default_trusted() -> Vec<Cidr> {
+        let v4 = |a, b, bits| Cidr::new(Ipv4Addr::new(a, b, 0, 0).into(), bits);
+        let v6 = |first, bits| Cidr::new(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0).into(), bits);
+        let networks = [
+            v4(127, 0, 8),
+            v4(10, 0, 8),
+            v4(172, 16, 12),
+            v4(192, 168, 16),
+            v4(100, 64, 10),
+            v4(169, 254, 16),
+            Cidr::new(Ipv6Addr::LOCALHOST.into(), 128),
+            v6(0xfc00, 7),
+            v6(0xfe80, 10),
+        ];
+        networks.into_iter().flatten().collect()
+    }
+}
+
+impl Default for ProxyProtocol {
+    fn default() -> ProxyProtocol {
+        ProxyProtocol { mode: ProxyMode::Off, trusted: ProxyProtocol::default_trusted() }
+    }
+}
+
+/// How flows of a UDP listener are told apart and ended. A flow also ends when it was silent for
+/// `timeouts.idle`; there are at most `limits.connections` of them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Udp {
+    /// Datagrams from the member for each one from the client: when they have come, the flow ends
+    /// (DNS: 1). `None` (default): flows end by silence only.
+    pub responses: Option<u32>,
+    /// The datagrams are QUIC: a client whose address changes stays with its member, as far as
+    /// connection ids tell (RFC 9312). Off by default.
+    pub quic: bool,
 }
 
 /// What is told to members about the client, and whose word is taken for it.

@@ -21,8 +21,12 @@ pub struct Member {
     pub spare: bool,
     /// What an operator ordered at start; the API changes it at run time.
     pub state: MemberState,
-    /// Requests under way at most, over all cores; `None`: no limit.
+    /// Requests (connections and flows, in layer 4) under way at most, over all cores; `None`: no
+    /// limit.
     pub max_requests: Option<u32>,
+    /// The server id in the connection ids that it issues, 1 to 15 bytes; for QUIC through a UDP
+    /// listener (plain-text routable connection ids, draft-ietf-quic-load-balancers).
+    pub quic_id: Option<Vec<u8>>,
     /// How long its share grows from a tenth to full after it comes up; 0: at once.
     pub slow_start: Duration,
 }
@@ -40,6 +44,7 @@ impl Member {
             spare: false,
             state: MemberState::Ready,
             max_requests: None,
+            quic_id: None,
             slow_start: Duration::ZERO,
         }
     }

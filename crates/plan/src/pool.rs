@@ -1,3 +1,6 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
 use crate::{Affinity, HashKey, Health, Member, Name, Percent, Policy, PoolLimits, PoolTimeouts};
 
 /// A named set of members and how to use them.
@@ -17,6 +20,15 @@ pub struct Pool {
     pub timeouts: PoolTimeouts,
     /// What the pool holds at most.
     pub limits: PoolLimits,
+    /// The PROXY header that connections to members begin with, if any. Such connections carry one
+    /// client's data only and are not kept.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// Which address members see as the source.
+    pub source: Source,
+    /// Which port of the member is used.
+    pub port: MemberPort,
+    /// Options of the TCP connections to members.
+    pub tcp: TcpOptions,
     /// How the pool learns whether members live.
     pub health: Health,
     /// The members in file order, 0 to 65535. An empty pool answers 503.
@@ -34,6 +46,10 @@ impl Pool {
             retry: Retry::default(),
             timeouts: PoolTimeouts::default(),
             limits: PoolLimits::default(),
+            proxy_protocol: None,
+            source: Source::default(),
+            port: MemberPort::default(),
+            tcp: TcpOptions::default(),
             health: Health::default(),
             members: Vec::new(),
         }
@@ -44,6 +60,68 @@ impl Pool {
         let by_tag = self.members.iter().position(|m| m.tag == *tag_or_address);
         by_tag.or_else(|| self.members.iter().position(|m| m.address.to_string() == tag_or_address))
     }
+}
+
+/// A version of the PROXY header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProxyVersion {
+    /// One line of text: addresses and nothing more.
+    V1,
+    /// Binary: addresses, a checksum (CRC32c), and the server name and ALPN where known.
+    V2,
+}
+
+impl ProxyVersion {
+    /// Every version with its name in configuration and API.
+    pub const ALL: [(ProxyVersion, &'static str); 2] =
+        [(ProxyVersion::V1, "v1"), (ProxyVersion::V2, "v2")];
+
+    /// The name in configuration and API.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProxyVersion::V1 => "v1",
+            ProxyVersion::V2 => "v2",
+        }
+    }
+}
+
+/// Which address members see as the source of connections and datagrams.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Source {
+    /// The one the system chooses.
+    #[default]
+    System,
+    /// This address of the machine.
+    Address(IpAddr),
+    /// The client's own (IP_TRANSPARENT): needs CAP_NET_ADMIN, and members whose answers are
+    /// routed back through this machine. Kept connections are not shared between clients.
+    Client,
+}
+
+/// Which port of a member is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MemberPort {
+    /// The one of its address.
+    #[default]
+    Own,
+    /// The one the client came to: for listeners with ranges of ports.
+    Listener,
+}
+
+/// Options of TCP connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TcpOptions {
+    /// Silence after which the system asks whether the peer still lives (SO_KEEPALIVE, then nine
+    /// questions 75 s apart unless the system says otherwise); 1 s to 9 h. `None`: never.
+    pub keep_alive: Option<Duration>,
+    /// How long sent data may stay unacknowledged before the connection counts as broken
+    /// (TCP_USER_TIMEOUT, RFC 5482); `None`: as the system has it, about 15 minutes.
+    pub user_timeout: Option<Duration>,
+}
+
+impl TcpOptions {
+    /// What listeners have unless told otherwise. It is set once, on the listening socket.
+    pub const LISTENER_KEEP_ALIVE: Duration = Duration::from_secs(120);
 }
 
 /// When and how often a request is tried again, on another member where there is one.

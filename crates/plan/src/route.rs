@@ -13,6 +13,11 @@ pub struct Route {
     pub paths: Vec<PathMatch>,
     /// Any of these methods (upper case tokens); empty: every method.
     pub methods: Vec<String>,
+    /// On TCP listeners: any of these server names in the TLS ClientHello; empty: every name, and
+    /// none.
+    pub sni: Vec<HostMatch>,
+    /// On TCP listeners: any of these protocols in the ClientHello's ALPN; empty: every one.
+    pub alpn: Vec<String>,
     /// What happens to the request.
     pub action: Action,
     /// Changes to the path before it is sent on.
@@ -21,6 +26,25 @@ pub struct Route {
     pub request_headers: HeaderEdits,
     /// Changes to the answer's headers.
     pub response_headers: HeaderEdits,
+}
+
+impl Route {
+    /// A route for everything.
+    pub fn new(name: Name, action: Action) -> Route {
+        Route {
+            name,
+            listeners: Vec::new(),
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            sni: Vec::new(),
+            alpn: Vec::new(),
+            action,
+            rewrite: None,
+            request_headers: HeaderEdits::default(),
+            response_headers: HeaderEdits::default(),
+        }
+    }
 }
 
 /// What happens to a request that a route takes.

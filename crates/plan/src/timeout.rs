@@ -1,11 +1,15 @@
 use std::time::Duration;
 
+use crate::Protocol;
+
 /// How long a client may take. All are measured by the listener's core clock.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListenerTimeouts {
-    /// From the first byte of a head to its last; 10 s. Beyond: 408.
+    /// From the first byte of a head to its last; 10 s. Beyond: 408. Also for a PROXY header and a
+    /// TLS ClientHello that is read for its names: beyond, the connection is closed.
     pub header: Duration,
-    /// Between two requests on a connection; 60 s. Beyond: closed.
+    /// Between two requests on a connection; 60 s. For TCP and UDP: silence in both directions;
+    /// 1 h and 60 s. Beyond: closed.
     pub idle: Duration,
     /// From the first byte of a request to the last byte of its answer; 5 min. Beyond: 408 or 504
     /// when nothing was answered yet, else the connection is closed. 0: no limit.
@@ -14,6 +18,16 @@ pub struct ListenerTimeouts {
     pub tunnel: Duration,
     /// Waiting for a client that does not read its answer; 60 s. Beyond: closed.
     pub send: Duration,
+}
+
+impl ListenerTimeouts {
+    /// The idle time that a listener of the protocol has unless told otherwise.
+    pub fn default_idle(protocol: Protocol) -> Duration {
+        match protocol {
+            Protocol::Http | Protocol::Udp => Duration::from_secs(60),
+            Protocol::Tcp => Duration::from_secs(3600),
+        }
+    }
 }
 
 impl Default for ListenerTimeouts {

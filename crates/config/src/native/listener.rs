@@ -2,7 +2,7 @@
 
 use evenkeel_plan::{
     Forwarded, ForwardedStyle, Listener, ListenerLimits, ListenerTimeouts, Name, Protocol,
-    ProxyProtocol,
+    ProxyMode,
 };
 
 use super::row::{Kind, Row, keys, read};
@@ -74,8 +74,8 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         set: |draft, value, reader| {
             if peek_text(value).is_some_and(|text| text == "accept") {
                 reader.not_yet(value.span(), "proxy_protocol \"accept\"");
-            } else if let Some(off) = value.one_of(reader, &[("off", ProxyProtocol::Off)]) {
-                draft.plan.proxy_protocol = off;
+            } else if let Some(off) = value.one_of(reader, &[("off", ProxyMode::Off)]) {
+                draft.plan.proxy_protocol.mode = off;
             }
         },
     },

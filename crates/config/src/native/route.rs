@@ -305,20 +305,7 @@ pub(crate) fn default_respond() -> Respond {
 /// A route before it is read; its action is a placeholder until one is named.
 pub(crate) fn blank(number: usize) -> Draft {
     let name = Name::new(&format!("route-{number}")).expect("letters and digits are a valid name");
-    Draft {
-        plan: Route {
-            name,
-            listeners: Vec::new(),
-            hosts: Vec::new(),
-            paths: Vec::new(),
-            methods: Vec::new(),
-            action: Action::Respond(default_respond()),
-            rewrite: None,
-            request_headers: HeaderEdits::default(),
-            response_headers: HeaderEdits::default(),
-        },
-        actions: 0,
-    }
+    Draft { plan: Route::new(name, Action::Respond(default_respond())), actions: 0 }
 }
 
 fn host(value: Value<'_>, reader: &mut Reader<'_>) -> Option<HostMatch> {

@@ -247,15 +247,13 @@ pub fn route() -> impl Strategy<Value = Route> {
         edits(),
     )
         .prop_map(|(name, hosts, paths, methods, action, rewrite, request, response)| Route {
-            name,
-            listeners: Vec::new(),
             hosts,
             paths,
             methods,
-            action,
             rewrite,
             request_headers: request,
             response_headers: response,
+            ..Route::new(name, action)
         })
 }
 
@@ -422,8 +420,7 @@ fn member() -> impl Strategy<Value = Member> {
         .prop_map(|(address, tag, weight, tier, backup, spare, state, max_requests, slow)| {
             let usual = Member::new(address);
             Member {
-                tag: tag.unwrap_or(usual.tag),
-                address: usual.address,
+                tag: tag.unwrap_or_else(|| usual.tag.clone()),
                 weight,
                 tier,
                 backup,
@@ -431,6 +428,7 @@ fn member() -> impl Strategy<Value = Member> {
                 state,
                 max_requests,
                 slow_start: slow,
+                ..usual
             }
         });
     prop_oneof![address().prop_map(Member::new), long]
@@ -465,7 +463,6 @@ pub fn pool() -> impl Strategy<Value = Pool> {
     )
         .prop_map(
             |(name, policy, hash_key, affinity, retry, timeouts, limits, health, members)| Pool {
-                name,
                 policy,
                 hash_key,
                 affinity,
@@ -474,6 +471,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 limits,
                 health,
                 members,
+                ..Pool::new(name)
             },
         )
 }

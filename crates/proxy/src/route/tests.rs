@@ -1,5 +1,5 @@
 use super::*;
-use evenkeel_plan::{Action, HeaderEdits, PathMatch};
+use evenkeel_plan::{Action, PathMatch};
 use proptest::prelude::*;
 
 fn route(hosts: &[&str], paths: &[&str], methods: &[&str]) -> Route {
@@ -13,15 +13,10 @@ fn route(hosts: &[&str], paths: &[&str], methods: &[&str]) -> Route {
         _ => PathMatch::Exact((*p).to_owned()),
     };
     Route {
-        name: Name::new("r").unwrap(),
-        listeners: Vec::new(),
         hosts: hosts.iter().map(host).collect(),
         paths: paths.iter().map(path).collect(),
         methods: methods.iter().map(|m| (*m).to_owned()).collect(),
-        action: Action::Pool(Name::new("p").unwrap()),
-        rewrite: None,
-        request_headers: HeaderEdits::default(),
-        response_headers: HeaderEdits::default(),
+        ..Route::new(Name::new("r").unwrap(), Action::Pool(Name::new("p").unwrap()))
     }
 }
 

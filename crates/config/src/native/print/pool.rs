@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use evenkeel_plan::{
     Affinity, Check, CookieAffinity, HashKey, Health, HttpCheck, Member, Passive, Pool, PoolLimits,
-    PoolTimeouts, Retry, RetryOn, StatusRange, TcpCheck,
+    PoolTimeouts, Retry, RetryOn, StatusRange,
 };
 
 use super::parts::{Keys, LINE_MAX, duration, number, one_or_more, quoted, size};
@@ -146,7 +146,8 @@ fn health(health: &Health) -> Keys {
     let mut keys = Keys::default();
     match &health.check {
         None => {}
-        Some(Check::Tcp(check)) => tcp(&mut keys, check),
+        Some(Check::Tcp(check)) => tcp(&mut keys, "tcp", &check.send, &check.expect),
+        Some(Check::Udp(check)) => tcp(&mut keys, "udp", &check.send, &check.expect),
         Some(Check::Http(check)) => http(&mut keys, check),
     }
     keys.unless("interval", &health.interval, &usual.interval, duration);
@@ -161,12 +162,12 @@ fn health(health: &Health) -> Keys {
     keys
 }
 
-fn tcp(keys: &mut Keys, check: &TcpCheck) {
-    let usual = TcpCheck::default();
-    let text = |bytes: &Vec<u8>| quoted(&String::from_utf8_lossy(bytes));
-    keys.put("check", quoted("tcp"));
-    keys.unless("send", &check.send, &usual.send, text);
-    keys.unless("expect", &check.expect, &usual.expect, text);
+fn tcp(keys: &mut Keys, word: &str, send: &[u8], expect: &[u8]) {
+    let text = |bytes: &&[u8]| quoted(&String::from_utf8_lossy(bytes));
+    let usual: &[u8] = &[];
+    keys.put("check", quoted(word));
+    keys.unless("send", &send, &usual, text);
+    keys.unless("expect", &expect, &usual, text);
 }
 
 fn http(keys: &mut Keys, check: &HttpCheck) {
