@@ -24,6 +24,13 @@ impl Target {
     pub fn unix(path: PathBuf) -> Target {
         Target::Unix(path.into())
     }
+
+    /// The same machine at another port; unix sockets have none.
+    pub fn set_port(&mut self, port: u16) {
+        if let Target::Tcp(address) = self {
+            address.set_port(port);
+        }
+    }
 }
 
 impl std::fmt::Display for Target {

@@ -95,6 +95,16 @@ impl Stream {
         }
     }
 
+    /// The address of our end; `None` on unix sockets.
+    pub fn local_address(&self) -> Option<std::net::SocketAddr> {
+        match self {
+            Stream::Tcp(stream) => stream.local_addr().ok(),
+            Stream::Unix(_) => None,
+            #[cfg(feature = "sim")]
+            Stream::Sim(stream) => stream.local_address(),
+        }
+    }
+
     /// Makes the coming close a reset, so that the peer cannot take what it got for complete.
     pub fn reset_on_close(&self) {
         match self {
@@ -206,13 +216,17 @@ impl SendHalf<'_> {
     }
 
     /// Says that nothing more will be sent.
-    pub async fn finish(&mut self) -> io::Result<()> {
-        poll_fn(|cx| match self {
+    pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
             SendHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             SendHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
             #[cfg(feature = "sim")]
             SendHalf::Sim(stream) => stream.poll_shutdown(),
-        })
-        .await
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_finish(cx)).await
     }
 }

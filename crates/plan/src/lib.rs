@@ -31,7 +31,7 @@ pub use listener::{Forwarded, ForwardedStyle, Listener, Protocol, ProxyMode, Pro
 pub use member::{Member, MemberState, Weight};
 pub use names::Name;
 pub use policy::{HashKey, Policy};
-pub use pool::{MemberPort, Pool, ProxyVersion, Retry, RetryOn, Source, TcpOptions};
+pub use pool::{MemberPort, OnDown, Pool, ProxyVersion, Retry, RetryOn, Source, TcpOptions};
 pub use route::{
     Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Redirect, Respond, Rewrite, Route,
 };

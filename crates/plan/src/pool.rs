@@ -29,6 +29,9 @@ pub struct Pool {
     pub port: MemberPort,
     /// Options of the TCP connections to members.
     pub tcp: TcpOptions,
+    /// What becomes of relayed connections (layer 4, and HTTP after an upgrade) whose member goes
+    /// down or is disabled.
+    pub on_down: OnDown,
     /// How the pool learns whether members live.
     pub health: Health,
     /// The members in file order, 0 to 65535. An empty pool answers 503.
@@ -50,6 +53,7 @@ impl Pool {
             source: Source::default(),
             port: MemberPort::default(),
             tcp: TcpOptions::default(),
+            on_down: OnDown::default(),
             health: Health::default(),
             members: Vec::new(),
         }
@@ -83,6 +87,16 @@ impl ProxyVersion {
             ProxyVersion::V2 => "v2",
         }
     }
+}
+
+/// What becomes of relayed connections whose member goes down or is disabled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnDown {
+    /// They go on as long as both ends do.
+    #[default]
+    Keep,
+    /// They are reset, so that clients come again and get another member.
+    Close,
 }
 
 /// Which address members see as the source of connections and datagrams.

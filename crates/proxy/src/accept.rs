@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use evenkeel_net::{Listener, Peer, Stream, clock, limits};
+use evenkeel_net::{Listener, clock, limits};
 use tokio::sync::Notify;
 
+use crate::client::Client;
 use crate::core::Core;
-use crate::http::session::{self, Session};
-use crate::sessions::Place;
 
 /// How often accepting had to wait because descriptors or memory ran out, over all cores. Whoever
 /// tells people about it reads it now and then.
@@ -41,7 +40,7 @@ pub(crate) async fn run(core: Rc<Core>, listener: u32, socket: Listener, stop: R
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => begin(&core, listener, stream, peer),
+            Ok((stream, peer)) => Client::new(core.clone(), listener, stream, peer).begin(),
             Err(error) if limits::is_exhaustion(&error) => {
                 core.metrics.borrow_mut().refused(listener, "descriptors-exhausted");
                 EXHAUSTED.fetch_add(1, Relaxed);
@@ -61,12 +60,6 @@ fn allowed(core: &Core, listener: u32) -> usize {
     (limit as usize).div_ceil(core.cores)
 }
 
-fn begin(core: &Rc<Core>, listener: u32, stream: Stream, peer: Peer) {
-    let place = Place::take(core.clone(), listener);
-    let session = Session::new(core.clone(), place, listener, stream, peer);
-    tokio::task::spawn_local(session::run(session));
-}
-
 async fn empty_queue(core: &Rc<Core>, listener: u32, socket: &Listener) {
     // One turn of the event loop, so that it has heard of all arrivals.
     tokio::task::yield_now().await;
@@ -74,7 +67,9 @@ async fn empty_queue(core: &Rc<Core>, listener: u32, socket: &Listener) {
         let mut accept = pin!(socket.accept());
         let polled = accept.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         match polled {
-            Poll::Ready(Ok((stream, peer))) => begin(core, listener, stream, peer),
+            Poll::Ready(Ok((stream, peer))) => {
+                Client::new(core.clone(), listener, stream, peer).begin();
+            }
             _ => break,
         }
     }

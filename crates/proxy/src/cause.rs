@@ -36,6 +36,7 @@ macro_rules! failures {
 
 failures! {
     NO_ROUTE = 404 "no-route" Internal, "No route takes this request.";
+    NO_ROUTE_TCP = 0 "no-route-tcp" Internal, "No route of the TCP listener takes a connection with this server name and ALPN, and it has no pool.";
     LOOKALIKE = 400 "lookalike-field" Downstream, "A header name that some servers take for Content-Length or Transfer-Encoding.";
     METHOD = 405 "method-refused" Downstream, "CONNECT and TRACE are not served.";
     BODY_TOO_LARGE = 413 "body-too-large" Downstream, "The request body is larger than limits.body.";
@@ -60,6 +61,13 @@ failures! {
     MEMBER_CUT = 502 "member-cut" Upstream, "The member closed or reset within its answer.";
     MEMBER_STATUS = 502 "member-status" Upstream, "The member answered a status that is retried.";
     BAD_UPGRADE = 502 "bad-upgrade" Upstream, "The member switched to a protocol that was not asked for.";
+    CLIENT_RESET = 0 "client-reset" Downstream, "The client reset a relayed connection; the member was sent a reset too.";
+    MEMBER_BROKE = 0 "member-broke" Upstream, "The member reset a relayed connection; the client was sent a reset too.";
+    MEMBER_OUT = 0 "member-out" Internal, "The member of a relayed connection went down or was disabled, and the pool's on_down ends its connections.";
+    IDLE_TIMEOUT = 0 "idle-timeout" Internal, "Nothing moved in either direction of a relayed connection for timeouts.idle (after an upgrade, timeouts.tunnel).";
+    PROXY_TIMEOUT = 0 "proxy-timeout" Downstream, "The PROXY header did not arrive whole within timeouts.header.";
+    PROXY_UNTRUSTED = 0 "proxy-untrusted" Downstream, "A PROXY header is required, and the connection comes from a network that is not trusted to send one.";
+    HELLO_TIMEOUT = 0 "tls-hello-timeout" Downstream, "The TLS ClientHello did not arrive whole within timeouts.header.";
     TOO_MANY_INTERIM = 502 "too-many-interim" Upstream, "The member sent more than ten interim answers.";
 }
 

@@ -279,6 +279,7 @@ async fn sweep(core: Rc<Core>) {
         if let Some(log) = core.log.borrow_mut().as_mut() {
             log.tick(u64::try_from(clock::wall().as_millis()).unwrap_or(0));
         }
+        core.sessions.end_orphans();
         if turn.is_multiple_of(5) {
             let snapshot = core.snapshot();
             let lives = |key| {

@@ -14,6 +14,7 @@ use evenkeel_plan::RetryOn;
 
 use crate::cause::Failure;
 use crate::core::Core;
+use crate::preamble::Preamble;
 use crate::snapshot::{MemberRt, PoolRt};
 
 /// A kept connection that was idle for longer is not trusted with a request that must not be
@@ -31,6 +32,8 @@ pub(crate) struct Upstream {
     pub(crate) guard: Guard,
     /// The connection served other exchanges before.
     pub(crate) reused: bool,
+    /// The pool's number in metrics.
+    pub(crate) pool: u32,
     /// The position of the member in its pool.
     pub(crate) member: usize,
     /// Affinity was honoured.
@@ -43,6 +46,8 @@ pub(crate) struct Dialing<'a> {
     pub(crate) pool: &'a Arc<PoolRt>,
     pub(crate) key: u64,
     pub(crate) bound: Bound<'a>,
+    /// What the connection carries of the client.
+    pub(crate) preamble: Preamble,
     /// The request may be sent twice without harm.
     pub(crate) repeatable: bool,
     pub(crate) tried: Tried,
@@ -50,6 +55,8 @@ pub(crate) struct Dialing<'a> {
     pub(crate) attempts: u32,
     /// A kept connection failed: only a fresh one will do.
     pub(crate) fresh_only: bool,
+    /// The member tried last.
+    pub(crate) last: Option<usize>,
 }
 
 impl Dialing<'_> {
@@ -78,9 +85,11 @@ impl Dialing<'_> {
             self.attempts += 1;
             let (guard, bound) = picked;
             let at = guard.index();
+            self.last = Some(at);
             let Some(member) = self.pool.members.get(at) else { return Err(Failure::NO_MEMBER) };
             let longest = if self.repeatable { Duration::MAX } else { UNREPEATABLE_IDLE_MAX };
             if !self.fresh_only
+                && self.pool.shared
                 && let Some(stream) = self.core.connections.borrow_mut().take(
                     member.targets.key(),
                     clock::now(),
@@ -93,6 +102,7 @@ impl Dialing<'_> {
                     buffer: Buffer::new(),
                     guard,
                     reused: true,
+                    pool: self.pool.id,
                     member: at,
                     bound,
                 });
@@ -106,6 +116,7 @@ impl Dialing<'_> {
                         buffer: Buffer::new(),
                         guard,
                         reused: false,
+                        pool: self.pool.id,
                         member: at,
                         bound,
                     });
@@ -162,9 +173,15 @@ impl Dialing<'_> {
         let addresses = member.targets.list().len().min(ADDRESSES_MAX);
         let mut failure = Failure::UNRESOLVED;
         for _ in 0..addresses {
-            let Some(target) = member.targets.next() else { break };
+            let Some(mut target) = member.targets.next() else { break };
+            if let Some(port) = self.preamble.port {
+                target.set_port(port);
+            }
             match connect::connect(&target, time).await {
-                Ok(stream) => return Ok(stream),
+                Ok(mut stream) => {
+                    self.preamble.send(&mut stream, self.pool).await?;
+                    return Ok(stream);
+                }
                 Err(error) => failure = connect_failure(&error),
             }
         }

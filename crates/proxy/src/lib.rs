@@ -8,18 +8,24 @@
 
 mod accept;
 pub mod cause;
+mod client;
 mod connections;
 pub mod core;
+mod detect;
 mod dial;
 pub mod explain;
 pub mod filter;
 mod http;
+mod key;
+mod preamble;
+mod relay;
 pub mod route;
 mod sessions;
 #[cfg(feature = "sim")]
 pub mod simulated;
 pub mod snapshot;
 pub mod targets;
+mod tcp;
 
 pub use accept::EXHAUSTED;
 pub use cause::{FAILURES, Failure, Side};

@@ -3,8 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
+use evenkeel_balance::{Health, Member};
+use evenkeel_plan::MemberState;
 use tokio::sync::Notify;
 
 use crate::core::Core;
@@ -23,6 +26,9 @@ pub(crate) struct Sessions {
 #[derive(Default)]
 struct Slot {
     waker: Option<Waker>,
+    /// The session ends when this member is out of service.
+    member: Option<Arc<Member>>,
+    ended: bool,
 }
 
 impl Sessions {
@@ -50,6 +56,20 @@ impl Sessions {
         let wakers: Vec<Waker> =
             self.slots.borrow().iter().filter_map(|s| s.waker.clone()).collect();
         wakers.iter().for_each(Waker::wake_by_ref);
+    }
+
+    /// Ends the sessions whose member went down or was disabled.
+    pub(crate) fn end_orphans(&self) {
+        for slot in self.slots.borrow_mut().iter_mut() {
+            let out = |member: &Arc<Member>| {
+                member.health() == Health::Down || member.state() == MemberState::Disabled
+            };
+            if slot.member.as_ref().is_some_and(out) {
+                slot.ended = true;
+                slot.member = None;
+                slot.waker.iter().for_each(Waker::wake_by_ref);
+            }
+        }
     }
 
     /// Waits until a session has ended; at once when none is open.
@@ -87,6 +107,20 @@ impl Place {
         Place { core, listener, slot }
     }
 
+    /// From now on the session ends when the member is out of service.
+    pub(crate) fn depends_on(&self, member: Arc<Member>) {
+        if let Some(slot) = self.core.sessions.slots.borrow_mut().get_mut(self.slot) {
+            slot.member = Some(member);
+        }
+    }
+
+    /// Whether its member is out of service; if not, the task is woken when it is.
+    pub(crate) fn is_ended(&self, waker: &Waker) -> bool {
+        let ended = self.core.sessions.slots.borrow().get(self.slot).is_some_and(|s| s.ended);
+        self.core.sessions.waits(self.slot, waker);
+        ended
+    }
+
     /// Its number.
     pub(crate) fn slot(&self) -> usize {
         self.slot
@@ -97,7 +131,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let sessions = &self.core.sessions;
         if let Some(slot) = sessions.slots.borrow_mut().get_mut(self.slot) {
-            slot.waker = None;
+            *slot = Slot::default();
         }
         sessions.free.borrow_mut().push(self.slot);
         sessions.open.set(sessions.open.get().saturating_sub(1));

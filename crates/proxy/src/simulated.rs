@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use evenkeel_net::{Peer, Stream};
 
+use crate::client::Client;
 use crate::core::{Core, Report};
-use crate::http::session::{self, Session};
-use crate::sessions::Place;
 use crate::snapshot::Snapshot;
 
 /// A core without sockets of its own.
@@ -25,8 +24,7 @@ impl SimCore {
 
     /// Serves a connection to its end.
     pub async fn serve(&self, listener: u32, stream: Stream, peer: Peer) {
-        let place = Place::take(self.core.clone(), listener);
-        session::run(Session::new(self.core.clone(), place, listener, stream, peer)).await;
+        Client::new(self.core.clone(), listener, stream, peer).serve().await;
     }
 
     /// Serves by another snapshot.

@@ -11,7 +11,7 @@ use evenkeel_wire::http1;
 
 use crate::filter::edits::Edits;
 use crate::filter::template::Template;
-use crate::route::{BadPattern, Router, Wanted};
+use crate::route::{BadPattern, Router, ServerName, ServerNames, Wanted};
 use crate::targets::Targets;
 
 /// A plan made ready to serve.
@@ -37,6 +37,8 @@ pub struct ListenerRt {
     /// Bounds for request heads.
     pub limits: http1::Limits,
     router: Router,
+    /// Of a TCP listener with routes.
+    server_names: Option<ServerNames>,
     /// The route to its own pool, for what no other route takes.
     fallback: Option<u32>,
 }
@@ -84,6 +86,9 @@ pub struct PoolRt {
     pub members: Vec<MemberRt>,
     /// Bounds for answer heads.
     pub limits: http1::Limits,
+    /// Whether connections to members carry nothing of a particular client, so that another may
+    /// use them later.
+    pub shared: bool,
 }
 
 /// A member ready to serve.
@@ -154,10 +159,17 @@ impl Snapshot {
                 routes.push(RouteRt::to_pool(listener, pool, names));
                 index(routes.len() - 1)
             });
-            let router = Router::build(&plan.routes, &listener.name)?;
+            let (router, server_names) = match listener.protocol {
+                plan::Protocol::Http => (Router::build(&plan.routes, &listener.name)?, None),
+                plan::Protocol::Tcp => {
+                    (Router::default(), ServerNames::build(&plan.routes, &listener.name))
+                }
+                plan::Protocol::Udp => (Router::default(), None),
+            };
             let id = names.intern(&listener.name);
             let limits = request_limits(&listener.limits);
-            listeners.push(ListenerRt { id, plan: listener.clone(), limits, router, fallback });
+            let plan = listener.clone();
+            listeners.push(ListenerRt { id, plan, limits, router, server_names, fallback });
         }
         Ok(Snapshot { generation: old.generation + 1, plan, listeners, routes, pools })
     }
@@ -172,10 +184,32 @@ impl Snapshot {
         self.listeners.iter().find(|listener| listener.id == id)
     }
 
+    /// The route that takes a connection of a TCP listener by the names in its ClientHello.
+    pub fn find_tcp_route(
+        &self,
+        listener: &ListenerRt,
+        wanted: ServerName<'_>,
+    ) -> Option<&RouteRt> {
+        let number = listener.server_names.as_ref().and_then(|names| names.find(wanted));
+        self.routes.get(number.or(listener.fallback)? as usize)
+    }
+
+    /// The route to the listener's own pool.
+    pub fn fallback(&self, listener: &ListenerRt) -> Option<&RouteRt> {
+        self.routes.get(listener.fallback? as usize)
+    }
+
     /// The route that takes a request on the listener.
     pub fn find_route(&self, listener: &ListenerRt, wanted: Wanted<'_>) -> Option<&RouteRt> {
         let number = listener.router.find(wanted).or(listener.fallback)?;
         self.routes.get(number as usize)
+    }
+}
+
+impl ListenerRt {
+    /// Whether its routes go by the names in the ClientHello.
+    pub fn by_hello(&self) -> bool {
+        self.server_names.is_some()
     }
 }
 
@@ -224,6 +258,9 @@ impl PoolRt {
             balance: Arc::new(balance),
             plan: plan.clone(),
             members,
+            shared: plan.proxy_protocol.is_none()
+                && plan.source != plan::Source::Client
+                && plan.port == plan::MemberPort::Own,
             limits: http1::Limits {
                 head_bytes: bytes(plan.limits.header_bytes),
                 target_bytes: 0,

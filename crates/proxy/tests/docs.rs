@@ -2,6 +2,7 @@
 
 use evenkeel_proxy::FAILURES;
 use evenkeel_wire::http1::CAUSES;
+use evenkeel_wire::{proxy_protocol, tls_hello};
 
 const PAGE: &str = include_str!("../../../docs/errors.md");
 
@@ -28,10 +29,24 @@ fn every_row_has_its_cause() {
         .map(|(failure, _)| failure.cause)
         .chain(CAUSES.iter().map(|cause| cause.code))
         .chain(CONNECTIONS)
+        .chain(beginnings())
         .collect();
     let named = PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let unknown: Vec<&str> = named.filter(|cause| !known.contains(cause)).collect();
     assert!(unknown.is_empty(), "docs/errors.md names causes that do not exist: {unknown:?}");
+}
+
+/// Why a connection ends at what it begins with.
+fn beginnings() -> impl Iterator<Item = &'static str> {
+    let proxy = proxy_protocol::Fault::ALL.iter().map(|fault| fault.cause());
+    proxy.chain(tls_hello::Fault::ALL.iter().map(|fault| fault.cause()))
+}
+
+#[test]
+fn every_bad_beginning_has_its_row() {
+    for cause in beginnings() {
+        assert!(PAGE.contains(&format!("\n| `{cause}` | - | ")), "docs/errors.md lacks {cause}");
+    }
 }
 
 /// How a row begins; a dash stands for a status that cannot be sent.

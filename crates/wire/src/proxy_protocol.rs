@@ -117,6 +117,16 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Every one.
+    pub const ALL: [Fault; 6] = [
+        Fault::NoHeader,
+        Fault::TooLong,
+        Fault::BadLine,
+        Fault::BadBlock,
+        Fault::BadTlv,
+        Fault::BadChecksum,
+    ];
+
     /// A code for logs and searches.
     pub fn cause(self) -> &'static str {
         match self {

@@ -120,6 +120,9 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Every one.
+    pub const ALL: [Fault; 4] = [Fault::NoTls, Fault::NoHello, Fault::TooLong, Fault::BadHello];
+
     /// A code for logs and searches.
     pub fn cause(self) -> &'static str {
         match self {

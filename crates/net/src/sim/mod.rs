@@ -120,7 +120,7 @@ impl World {
         state.port_next = state.port_next.checked_add(1).unwrap_or(40_000);
         let from = SocketAddr::from(([127, 0, 0, 9], state.port_next));
         let (weather, seeds) = (state.weather, (state.random(), state.random()));
-        let (near, far) = pipe::pair(weather, seeds);
+        let (near, far) = pipe::pair(weather, seeds, (from, address));
         listener.send((far, from)).map_err(|_| io::ErrorKind::ConnectionRefused)?;
         Ok(near)
     }

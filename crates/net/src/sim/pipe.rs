@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -18,6 +19,7 @@ pub struct SimStream {
     recv: Arc<Mutex<Pipe>>,
     send: Arc<Mutex<Pipe>>,
     abort: std::sync::atomic::AtomicBool,
+    local: SocketAddr,
 }
 
 struct Pipe {
@@ -33,12 +35,15 @@ struct Pipe {
     writer: Option<Waker>,
 }
 
-pub(super) fn pair(weather: Weather, seeds: (u64, u64)) -> (SimStream, SimStream) {
+pub(super) fn pair(
+    weather: Weather,
+    seeds: (u64, u64),
+    (near, far): (SocketAddr, SocketAddr),
+) -> (SimStream, SimStream) {
     let there = Arc::new(Mutex::new(Pipe::new(weather, seeds.0)));
     let back = Arc::new(Mutex::new(Pipe::new(weather, seeds.1)));
-    let near = SimStream { recv: back.clone(), send: there.clone(), abort: false.into() };
-    let far = SimStream { recv: there, send: back, abort: false.into() };
-    (near, far)
+    let end = |recv, send, local| SimStream { recv, send, abort: false.into(), local };
+    (end(back.clone(), there.clone(), near), end(there, back, far))
 }
 
 fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
@@ -46,6 +51,11 @@ fn lock(pipe: &Mutex<Pipe>) -> MutexGuard<'_, Pipe> {
 }
 
 impl SimStream {
+    /// The address of this end.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        Some(self.local)
+    }
+
     /// Makes the coming close a reset.
     pub fn reset_on_close(&self) {
         self.abort.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -24,6 +24,7 @@ use crate::http::respond::{self, Own};
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
 use crate::http::upload::Upload;
+use crate::preamble::{Preamble, Told};
 use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt};
 
 /// Serves the request whose head lies at the front of the session's buffer.
@@ -120,10 +121,18 @@ async fn balanced(
         pool,
         key,
         bound: binding.bound(),
+        preamble: Preamble::of(
+            pool,
+            session.peer,
+            session.local,
+            &session.stream,
+            &Told::default(),
+        ),
         repeatable,
         tried: Tried::default(),
         attempts: 0,
         fresh_only: false,
+        last: None,
     };
     loop {
         let mut upstream =
@@ -299,7 +308,7 @@ fn settle(
     }
     let now = clock::now();
     upstream.guard.report(Outcome::Answered { status: done.status }, Micros(now.0));
-    if done.member_lives {
+    if done.member_lives && pool.shared {
         let key = pool.members[upstream.member].targets.key();
         let most = pool.plan.limits.idle_connections as usize;
         let idle = pool.plan.timeouts.idle;

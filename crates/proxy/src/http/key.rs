@@ -1,7 +1,5 @@
 //! What binds a request to a member: the key that hashing policies hash, and affinity.
 
-use std::net::IpAddr;
-
 use evenkeel_balance::{Bound, affinity, hash_key};
 use evenkeel_observe::access_log::Affinity as Logged;
 use evenkeel_plan::{Affinity, CookieAffinity, HashKey, Policy};
@@ -10,6 +8,7 @@ use evenkeel_wire::{cookie, query};
 
 use crate::dial::Upstream;
 use crate::http::asked::Asked;
+use crate::key::client_key;
 use crate::snapshot::PoolRt;
 
 /// The hash that a hashing policy picks by; 0 for the others.
@@ -30,16 +29,7 @@ pub(crate) fn of(buf: &[u8], head: &RequestHead, asked: &Asked, pool: &PoolRt) -
     };
     match text {
         Some(text) => hash_key(text),
-        None => client_key(asked),
-    }
-}
-
-/// The key of the client's address: IPv6 by its network of 64 bits, which is one customer.
-fn client_key(asked: &Asked) -> u64 {
-    match asked.client {
-        Some(IpAddr::V4(v4)) => hash_key(&v4.octets()),
-        Some(IpAddr::V6(v6)) => hash_key(&v6.octets()[..8]),
-        None => 0,
+        None => client_key(asked.client),
     }
 }
 
@@ -63,7 +53,7 @@ impl Binding {
         let none = Binding { tag: None, key: None, by_cookie: false };
         match &pool.plan.affinity {
             None => none,
-            Some(Affinity::Client) => Binding { key: Some(client_key(asked)), ..none },
+            Some(Affinity::Client) => Binding { key: Some(client_key(asked.client)), ..none },
             Some(Affinity::Cookie(plan)) => {
                 let value = cookie_of(buf, head, &plan.name);
                 let tags = pool.plan.members.iter().map(|member| &*member.tag);

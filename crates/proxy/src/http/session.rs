@@ -6,6 +6,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use evenkeel_net::{Buffer, Deadline, Micros, Peer, Stream, clock};
 use evenkeel_wire::http1::Parsed;
 
 use crate::cause::Failure;
+use crate::client::Client;
 use crate::core::Core;
 use crate::dial::Upstream;
 use crate::http::exchange;
@@ -33,10 +35,13 @@ const AHEAD: usize = 16 * 1024;
 /// One client connection.
 pub(crate) struct Session {
     pub(crate) core: Rc<Core>,
-    place: Place,
+    pub(crate) place: Place,
     /// The listener's number.
     pub(crate) listener: u32,
+    /// Who the client is: the other end of the connection, or whom a PROXY header named.
     pub(crate) peer: Peer,
+    /// The address the client came to, if a PROXY header named it.
+    pub(crate) local: Option<SocketAddr>,
     pub(crate) stream: Stream,
     /// Received and not yet served.
     pub(crate) buffer: Buffer,
@@ -70,25 +75,21 @@ enum Woken {
 }
 
 impl Session {
-    /// A new connection.
-    pub(crate) fn new(
-        core: Rc<Core>,
-        place: Place,
-        listener: u32,
-        stream: Stream,
-        peer: Peer,
-    ) -> Session {
-        let (buffer, wait) = (Buffer::new(), Deadline::never());
-        let number = core.next_connection();
+    /// A session on a connection.
+    pub(crate) fn new(client: Client) -> Session {
+        let Client { core, place, listener, stream, peer, local, buffer, number, .. } = client;
+        let wait = Deadline::never();
+        let began = Micros(0);
         Session {
             core,
             place,
             listener,
             peer,
+            local,
             stream,
             buffer,
             wait,
-            began: Micros(0),
+            began,
             served: 0,
             number,
         }
@@ -159,7 +160,7 @@ pub(crate) async fn run(mut session: Session) {
             Next::KeepAlive | Next::Idle => {}
             Next::Close => return,
             Next::Linger => return linger(&mut session).await,
-            Next::Tunnel(upstream) => return Box::pin(tunnel::relay(session, upstream)).await,
+            Next::Tunnel(upstream) => return Box::pin(tunnel::run(session, upstream)).await,
         }
     }
 }

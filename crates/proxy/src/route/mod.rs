@@ -7,13 +7,17 @@
 
 mod hosts;
 mod paths;
+mod server_names;
 
 use evenkeel_plan::{HostMatch, Name, Route};
+
+pub use server_names::{ServerName, ServerNames};
 
 use hosts::Hosts;
 use paths::Paths;
 
 /// The routes of one listener, indexed.
+#[derive(Default)]
 pub struct Router {
     hosts: Hosts<Paths>,
     any_host: Paths,

@@ -1,0 +1,77 @@
+//! A connection that was accepted, before its protocol takes over.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use evenkeel_net::{Buffer, Micros, Peer, Stream, clock};
+use evenkeel_plan::{Protocol, ProxyMode};
+
+use crate::core::Core;
+use crate::detect;
+use crate::http::session::{self, Session};
+use crate::sessions::Place;
+use crate::tcp;
+
+/// A client's connection.
+pub(crate) struct Client {
+    pub(crate) core: Rc<Core>,
+    pub(crate) place: Place,
+    /// The listener's number.
+    pub(crate) listener: u32,
+    pub(crate) stream: Stream,
+    /// Who the client is: the other end of the connection, or whom a PROXY header named.
+    pub(crate) peer: Peer,
+    /// The address the client came to, if a PROXY header named it.
+    pub(crate) local: Option<SocketAddr>,
+    /// Received and not yet used.
+    pub(crate) buffer: Buffer,
+    pub(crate) began: Micros,
+    /// The number of the connection, for the log.
+    pub(crate) number: u64,
+}
+
+impl Client {
+    /// A new connection.
+    pub(crate) fn new(core: Rc<Core>, listener: u32, stream: Stream, peer: Peer) -> Client {
+        let place = Place::take(core.clone(), listener);
+        let (buffer, number, began) = (Buffer::new(), core.next_connection(), clock::now());
+        Client { core, place, listener, stream, peer, local: None, buffer, began, number }
+    }
+
+    /// Serves the connection in a task of its own: the one match on the protocol.
+    pub(crate) fn begin(self) {
+        let snapshot = self.core.snapshot();
+        let Some(listener) = snapshot.listener(self.listener) else { return };
+        // Each kind is a task of its own, so that none is larger than it must be.
+        match (listener.plan.protocol, listener.plan.proxy_protocol.mode) {
+            (Protocol::Http, ProxyMode::Off) => {
+                drop(tokio::task::spawn_local(session::run(Session::new(self))));
+            }
+            (Protocol::Http, _) => drop(tokio::task::spawn_local(self.http_behind_proxy())),
+            (Protocol::Tcp, _) => drop(tokio::task::spawn_local(tcp::run(self))),
+            // Such listeners have no connections.
+            (Protocol::Udp, _) => {}
+        }
+    }
+
+    /// Serves the connection to its end, whatever its protocol.
+    #[cfg(feature = "sim")]
+    pub(crate) async fn serve(self) {
+        let snapshot = self.core.snapshot();
+        let Some(listener) = snapshot.listener(self.listener) else { return };
+        match listener.plan.protocol {
+            Protocol::Http => self.http_behind_proxy().await,
+            Protocol::Tcp => tcp::run(self).await,
+            Protocol::Udp => {}
+        }
+    }
+
+    async fn http_behind_proxy(mut self) {
+        if let Err(failure) = detect::proxy_header(&mut self).await {
+            self.core.metrics.borrow_mut().refused(self.listener, failure.cause);
+            self.stream.reset_on_close();
+            return;
+        }
+        session::run(Session::new(self)).await;
+    }
+}

@@ -1,0 +1,205 @@
+//! Bytes both ways between a client and a member, each direction ended by its own sender: what TCP
+//! listeners do from the start, and HTTP after an upgrade.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use evenkeel_balance::Guard;
+use evenkeel_net::stream::{RecvHalf, SendHalf};
+use evenkeel_net::{Buffer, Deadline, Micros, Stream, clock};
+
+use crate::cause::Failure;
+use crate::core::Core;
+use crate::sessions::Place;
+
+/// Bytes on their way in one direction.
+const WINDOW: usize = 64 * 1024;
+/// Reads of one direction in a row, after which others get their turn.
+const TURNS: u32 = 16;
+/// How old counters may grow while bytes flow.
+const TELL: Duration = Duration::from_millis(20);
+
+/// What a relay reports to, and what may end it.
+pub(crate) struct Watch<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) place: &'a Place,
+    /// The listener's number.
+    pub(crate) listener: u32,
+    /// The pool's number.
+    pub(crate) pool: u32,
+    pub(crate) guard: &'a Guard,
+    /// Without a byte in either direction for this long, the relay ends.
+    pub(crate) idle: Duration,
+}
+
+/// How a relay ended.
+#[derive(Debug)]
+pub(crate) struct Relayed {
+    /// Bytes from the client to the member.
+    pub(crate) up: u64,
+    /// Bytes from the member to the client.
+    pub(crate) down: u64,
+    /// When the member's first byte came.
+    pub(crate) first_byte: Option<Micros>,
+    /// What broke it off; `None` when both sides ended in order.
+    pub(crate) broken: Option<Failure>,
+}
+
+/// One side of a relay: its connection, and what was received from it and not passed on yet.
+pub(crate) struct Side<'a> {
+    pub(crate) stream: &'a mut Stream,
+    pub(crate) buffer: Buffer,
+}
+
+/// Passes bytes until both sides have ended, one breaks off, or nothing moved for the idle time.
+pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -> Relayed {
+    let (mut up, mut down) = (Lane::new(client.buffer), Lane::new(member.buffer));
+    let mut counts = Counts::default();
+    let mut wait = Deadline::never();
+    wait.set_after(clock::now(), watch.idle);
+    let broken = {
+        let (mut client_recv, mut client_send) = client.stream.split();
+        let (mut member_recv, mut member_send) = member.stream.split();
+        poll_fn(|cx| {
+            let there = up.poll(cx, &mut client_recv, &mut member_send);
+            let back = down.poll(cx, &mut member_recv, &mut client_send);
+            if counts.moved(up.total, down.total, watch) {
+                wait.set_after(counts.at, watch.idle);
+            }
+            let client_side = (Failure::CLIENT_RESET, Failure::MEMBER_BROKE);
+            let member_side = (client_side.1, client_side.0);
+            match (there, back) {
+                (Poll::Ready(Err(broken)), _) => Poll::Ready(Some(broken.of(client_side))),
+                (_, Poll::Ready(Err(broken))) => Poll::Ready(Some(broken.of(member_side))),
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(None),
+                _ if watch.place.is_ended(cx.waker()) => Poll::Ready(Some(Failure::MEMBER_OUT)),
+                _ => wait.poll(cx).map(|()| Some(Failure::IDLE_TIMEOUT)),
+            }
+        })
+        .await
+    };
+    if broken.is_some() {
+        // What one side broke off, the other must not take for complete.
+        client.stream.reset_on_close();
+        member.stream.reset_on_close();
+    }
+    counts.tell(up.total, down.total, watch);
+    Relayed { up: up.total, down: down.total, first_byte: counts.first_byte, broken }
+}
+
+/// What was counted, and how much of it was told.
+#[derive(Default)]
+struct Counts {
+    seen: (u64, u64),
+    told: (u64, u64),
+    /// When bytes last moved.
+    at: Micros,
+    told_at: Micros,
+    first_byte: Option<Micros>,
+}
+
+impl Counts {
+    /// Takes over what moved; whether anything did. Tells it when the last time is long ago.
+    fn moved(&mut self, up: u64, down: u64, watch: &Watch<'_>) -> bool {
+        if self.seen == (up, down) {
+            return false;
+        }
+        self.at = clock::now();
+        if self.seen.1 == 0 && down > 0 {
+            self.first_byte = Some(self.at);
+        }
+        self.seen = (up, down);
+        if self.at.since(self.told_at) >= TELL {
+            self.tell(up, down, watch);
+        }
+        true
+    }
+
+    fn tell(&mut self, up: u64, down: u64, watch: &Watch<'_>) {
+        let (new_up, new_down) = (up - self.told.0, down - self.told.1);
+        if (new_up, new_down) == (0, 0) {
+            return;
+        }
+        self.told = (up, down);
+        self.told_at = self.at;
+        watch.guard.sent(new_up);
+        watch.guard.received(new_down);
+        watch.core.metrics.borrow_mut().flowed(watch.listener, watch.pool, new_up, new_down);
+    }
+}
+
+/// Which end of a direction broke.
+enum Broken {
+    From,
+    To,
+}
+
+impl Broken {
+    fn of(self, (from, to): (Failure, Failure)) -> Failure {
+        match self {
+            Broken::From => from,
+            Broken::To => to,
+        }
+    }
+}
+
+/// One direction: what waits, then what comes, then the end.
+struct Lane {
+    buffer: Buffer,
+    /// Bytes passed on.
+    total: u64,
+    state: State,
+}
+
+#[derive(PartialEq)]
+enum State {
+    Open,
+    /// The sender has ended; what waits and the end are still to be passed on.
+    Ending,
+    Done,
+}
+
+impl Lane {
+    fn new(buffer: Buffer) -> Lane {
+        Lane { buffer, total: 0, state: State::Open }
+    }
+
+    /// Passes on what there is. Ready when the end was passed on, or either end broke.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut RecvHalf<'_>,
+        to: &mut SendHalf<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        for _ in 0..TURNS {
+            ready!(self.poll_out(cx, to)).map_err(|_| Broken::To)?;
+            match self.state {
+                State::Open => {}
+                State::Ending => {
+                    ready!(to.poll_finish(cx)).map_err(|_| Broken::To)?;
+                    self.state = State::Done;
+                }
+                State::Done => return Poll::Ready(Ok(())),
+            }
+            if self.state == State::Open
+                && ready!(from.poll_recv(cx, &mut self.buffer, WINDOW)).map_err(|_| Broken::From)?
+                    == 0
+            {
+                self.state = State::Ending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_out(&mut self, cx: &mut Context<'_>, to: &mut SendHalf<'_>) -> Poll<io::Result<()>> {
+        while !self.buffer.is_empty() {
+            let sent = ready!(to.poll_send(cx, &[IoSlice::new(self.buffer.bytes())]))?;
+            self.total += sent as u64;
+            self.buffer.consume(sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
