@@ -17,6 +17,7 @@ pub mod explain;
 pub mod filter;
 mod http;
 mod key;
+mod layer4;
 mod preamble;
 mod relay;
 pub mod route;

@@ -1,41 +1,24 @@
 //! One connection of a TCP listener: find the pool, dial, relay, write down how it ended. The
 //! bytes are not looked at, except for a ClientHello where routes ask for its names.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_balance::{Bound, Micros, Outcome, Tried};
-use evenkeel_net::{Peer, clock};
-use evenkeel_observe::access_log::{Affinity as Logged, Record};
-use evenkeel_observe::metrics::{Exchange, Names, SeriesKey};
-use evenkeel_plan::{Affinity, Name, OnDown};
+use evenkeel_net::clock;
+use evenkeel_observe::access_log::Affinity as Logged;
+use evenkeel_plan::{Affinity, OnDown};
 
 use crate::cause::{Failure, Side};
 use crate::client::Client;
 use crate::detect;
 use crate::dial::{Dialing, Upstream};
 use crate::key::client_key;
+use crate::layer4::{self, Tally, Whose};
 use crate::preamble::{Preamble, Told};
 use crate::relay::{self, Relayed, Watch};
 use crate::route::ServerName;
 use crate::snapshot::{ActionRt, PoolRt};
-
-/// What is written down about a connection when it ends. Names and the pool are held, not the
-/// snapshot: a connection may outlive many.
-#[derive(Default)]
-struct Tally {
-    listener: Option<Name>,
-    route: Option<(Name, u32)>,
-    pool: Option<Arc<PoolRt>>,
-    member: Option<usize>,
-    server_name: Option<String>,
-    attempts: u32,
-    affinity: Logged,
-    up: u64,
-    down: u64,
-    first_byte: Option<Duration>,
-}
 
 /// Serves a connection to its end.
 pub(crate) async fn run(mut client: Client) {
@@ -45,7 +28,14 @@ pub(crate) async fn run(mut client: Client) {
         // The client must not take what it got for complete.
         client.stream.reset_on_close();
     }
-    record(&client, &tally, failure);
+    let whose = Whose {
+        listener: client.listener,
+        peer: client.peer,
+        began: client.began,
+        number: client.number,
+        protocol: "TCP",
+    };
+    layer4::record(&client.core, &whose, &tally, failure);
 }
 
 async fn serve(client: &mut Client, tally: &mut Tally) -> Result<(), Failure> {
@@ -152,62 +142,4 @@ async fn dial(
     let upstream = dialed?;
     tally.affinity = if upstream.bound { Logged::Kept } else { Logged::None };
     Ok(upstream)
-}
-
-/// The connection ended: counters and the access log.
-fn record(client: &Client, tally: &Tally, failure: Option<Failure>) {
-    let core = &client.core;
-    let duration = clock::now().since(client.began);
-    let pool = tally.pool.as_ref();
-    let member = pool.zip(tally.member).and_then(|(pool, at)| pool.members.get(at));
-    {
-        let key = SeriesKey {
-            listener: client.listener,
-            route: tally.route.as_ref().map_or(Names::NONE, |(_, id)| *id),
-            pool: pool.map_or(Names::NONE, |pool| pool.id),
-            member: member.map_or(Names::NONE, |member| member.id),
-            code: 0,
-        };
-        let mut counters = core.metrics.borrow_mut();
-        // Its bytes were told while they flowed.
-        counters.exchange(key, &Exchange { duration, bytes_in: 0, bytes_out: 0 });
-        if let Some(failure) = failure {
-            counters.refused(client.listener, failure.cause);
-        }
-    }
-    let mut log = core.log.borrow_mut();
-    let Some(log) = log.as_mut() else { return };
-    let wall = u64::try_from(clock::wall().saturating_sub(duration).as_millis()).unwrap_or(0);
-    let planned = pool.zip(tally.member).and_then(|(pool, at)| pool.plan.members.get(at));
-    log.write(&Record {
-        unix_millis: wall,
-        listener: tally.listener.as_deref().unwrap_or_default(),
-        route: tally.route.as_ref().map_or("", |(name, _)| name),
-        pool: pool.map_or("", |pool| &pool.plan.name),
-        member: planned.map_or("", |member| &member.tag),
-        client: ip(client.peer),
-        peer: address(client.peer),
-        connection: client.number,
-        host: tally.server_name.as_deref().unwrap_or_default().as_bytes(),
-        protocol: "TCP",
-        bytes_in: tally.up,
-        bytes_out: tally.down,
-        duration,
-        first_byte: tally.first_byte,
-        attempts: tally.attempts,
-        cause: failure.map(|failure| failure.cause),
-        affinity: tally.affinity,
-        ..Record::default()
-    });
-}
-
-fn address(peer: Peer) -> Option<SocketAddr> {
-    match peer {
-        Peer::Tcp(address) => Some(address),
-        Peer::Unix => None,
-    }
-}
-
-fn ip(peer: Peer) -> Option<IpAddr> {
-    Some(peer.ip())
 }
