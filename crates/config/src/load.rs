@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use evenkeel_plan::Plan;
 use evenkeel_plan::check::Place;
-use evenkeel_plan::{Listener, Name, Plan};
 use toml::de::DeTable;
 
 use crate::diagnostic::{Diagnostic, Severity, Sources};
@@ -270,9 +270,7 @@ impl<'e> Loading<'e> {
     }
 
     fn listener(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
-        let name = Name::new("unnamed").expect("letters are a valid name");
-        let mut draft =
-            native::listener::Draft { plan: Listener::new(name, Vec::new()), named: false };
+        let mut draft = native::listener::Draft::blank();
         let before = reader.diagnostics.len();
         let rows = native::listener::ROWS;
         let later = native::listener::LATER;
@@ -293,7 +291,7 @@ impl<'e> Loading<'e> {
             }
         }
         self.places.insert(place, ((reader.file, header(value)), places));
-        self.plan.listeners.push(draft.plan);
+        self.plan.listeners.push(draft.finish());
     }
 
     fn route(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {

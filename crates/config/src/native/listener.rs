@@ -5,14 +5,34 @@ use evenkeel_plan::{
     ProxyMode,
 };
 
-use super::row::{Kind, Row, keys, read};
+use super::row::{Kind, Row, keys, place, read};
 use super::value::{Reader, Value};
 
 /// A listener while it is read.
 pub(crate) struct Draft {
     pub(crate) plan: Listener,
     pub(crate) named: bool,
+    /// Whether an idle time is written; else it depends on the protocol.
+    idle: bool,
 }
+
+impl Draft {
+    pub(crate) fn blank() -> Draft {
+        let name = Name::new("unnamed").expect("letters are a valid name");
+        Draft { plan: Listener::new(name, Vec::new()), named: false, idle: false }
+    }
+
+    /// What waited until the whole table was read: protocol and idle time come in any order.
+    pub(crate) fn finish(mut self) -> Listener {
+        if !self.idle {
+            self.plan.timeouts.idle = ListenerTimeouts::default_idle(self.plan.protocol);
+        }
+        self.plan
+    }
+}
+
+const PROTOCOLS: [(&str, Protocol); 3] =
+    [("http", Protocol::Http), ("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
 
 const STYLES: [(&str, ForwardedStyle); 4] = [
     ("x-forwarded", ForwardedStyle::XForwarded),
@@ -22,7 +42,7 @@ const STYLES: [(&str, ForwardedStyle); 4] = [
 ];
 
 /// Keys that come in later versions.
-pub(crate) const LATER: &[&str] = &["tls", "xdp", "transparent"];
+pub(crate) const LATER: &[&str] = &["tls", "xdp"];
 
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
@@ -54,14 +74,14 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
     },
     Row {
         name: "protocol",
-        kind: Kind::Word(&["http"]),
+        kind: Kind::Word(&["http", "tcp", "udp"]),
         default: "http",
-        doc: "What it speaks.",
+        doc: "What it speaks. tcp and udp pass on bytes and datagrams as they are.",
         set: |draft, value, reader| {
-            let later = ["tcp", "udp", "sctp", "ftp", "smtp"];
+            let later = ["sctp", "ftp", "smtp"];
             if let Some(text) = peek_text(value).filter(|text| later.contains(&text.as_str())) {
                 reader.not_yet(value.span(), &format!("protocol \"{text}\""));
-            } else if let Some(protocol) = value.one_of(reader, &[("http", Protocol::Http)]) {
+            } else if let Some(protocol) = value.one_of(reader, &PROTOCOLS) {
                 draft.plan.protocol = protocol;
             }
         },
@@ -93,7 +113,9 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         doc: "How long clients may take.",
         set: |draft, value, reader| {
             if let Some(table) = value.table(reader, "{ header = \"10s\" }") {
-                read(TIMEOUTS, &[], "listener.timeouts", table, &mut draft.plan.timeouts, reader);
+                let target = &mut draft.plan.timeouts;
+                let places = read(TIMEOUTS, &[], "listener.timeouts", table, target, reader);
+                draft.idle = place(&places, "idle").is_some();
             }
         },
     },
@@ -139,8 +161,8 @@ pub(crate) const TIMEOUTS: &[Row<ListenerTimeouts>] = &[
     Row {
         name: "idle",
         kind: Kind::Duration,
-        default: "1m",
-        doc: "Between two requests on a connection. Beyond: closed.",
+        default: "1m; tcp: 1h",
+        doc: "Between two requests on a connection; for tcp and udp, silence in both directions. Beyond: closed.",
         set: |t, value, reader| t.idle = value.positive(reader).unwrap_or(t.idle),
     },
     Row {

@@ -7,7 +7,7 @@ mod route;
 
 use evenkeel_plan::{
     Admin, Cores, Forwarded, Io, Listener, ListenerLimits, ListenerTimeouts, Log, LogFormat,
-    LogTarget, Plan, Server,
+    LogTarget, Plan, Protocol, Server,
 };
 
 use super::listener::{default_name, style_word};
@@ -95,17 +95,20 @@ fn listener(listener: &Listener) -> Keys {
         keys.put("name", quoted(&listener.name));
     }
     keys.put("bind", one_or_more(&listener.bind, |bind| quoted(&bind.to_string())));
+    let usual = Listener::new(listener.name.clone(), Vec::new()).speaking(listener.protocol);
+    keys.unless("protocol", &listener.protocol, &Protocol::Http, |protocol| {
+        quoted(protocol.name())
+    });
     if let Some(pool) = &listener.pool {
         keys.put("pool", quoted(pool));
     }
-    keys.table("timeouts", timeouts(&listener.timeouts));
+    keys.table("timeouts", timeouts(&listener.timeouts, &usual.timeouts));
     keys.table("limits", limits(&listener.limits));
     keys.table("forwarded", forwarded(&listener.forwarded));
     keys
 }
 
-fn timeouts(t: &ListenerTimeouts) -> Keys {
-    let usual = ListenerTimeouts::default();
+fn timeouts(t: &ListenerTimeouts, usual: &ListenerTimeouts) -> Keys {
     let mut keys = Keys::default();
     keys.unless("header", &t.header, &usual.header, duration);
     keys.unless("idle", &t.idle, &usual.idle, duration);
