@@ -2,6 +2,7 @@
 
 mod between;
 mod syntax;
+mod warnings;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -274,7 +275,7 @@ impl<'e> Loading<'e> {
         let before = reader.diagnostics.len();
         let rows = native::listener::ROWS;
         let later = native::listener::LATER;
-        let places = row::read(rows, later, "[[listener]]", table, &mut draft, reader);
+        let mut places = row::read(rows, later, "[[listener]]", table, &mut draft, reader);
         if row::place(&places, "bind").is_none() && !reader.suggested("bind", before) {
             reader.error_help(
                 header(value),
@@ -290,8 +291,10 @@ impl<'e> Loading<'e> {
                 _ => drop(self.nameless.insert(place)),
             }
         }
+        let (listener, inner) = draft.finish();
+        places.extend(inner);
         self.places.insert(place, ((reader.file, header(value)), places));
-        self.plan.listeners.push(draft.finish());
+        self.plan.listeners.push(listener);
     }
 
     fn route(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
@@ -367,6 +370,8 @@ impl<'e> Loading<'e> {
         };
         let mut names: Vec<String> =
             entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();
+        // As in a shell: hidden files, as editors leave behind, only when asked for.
+        names.retain(|name| !name.starts_with('.') || last.starts_with('.'));
         names.retain(|name| matches(last.as_bytes(), name.as_bytes()));
         names.sort_unstable();
         for name in names {

@@ -28,6 +28,8 @@ fn the_page_is_current() {
     let on_disk = fs::read_to_string(at(PAGE)).unwrap();
     let example = fs::read_to_string(at("examples/typical.toml")).unwrap();
     let page = replaced(&on_disk, "example", &format!("```toml\n{example}```\n"));
+    let layer4 = fs::read_to_string(at("examples/layer4.toml")).unwrap();
+    let page = replaced(&page, "layer4", &format!("```toml\n{layer4}```\n"));
     let page = replaced(&page, "reference", &format!("\n{}\n", reference_markdown()));
     if std::env::var_os("EVENKEEL_WRITE_DOCS").is_some() {
         fs::write(at(PAGE), &page).unwrap();
@@ -53,7 +55,7 @@ fn every_example_loads_without_a_word() {
         assert_eq!(fits(&schema(), &json(&text)), Ok(()), "{}", path.display());
         count += 1;
     }
-    assert!(count >= 2);
+    assert!(count >= 3);
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn the_defaults_in_the_reference_are_the_defaults() {
             .contains(&inner)
             || ["listener.forwarded", "pool.retry", "pool.timeouts", "pool.limits"]
                 .contains(&inner)
-            || ["pool.health.passive"].contains(&inner);
+            || ["pool.health.passive", "listener.tcp", "listener.udp", "pool.tcp"].contains(&inner);
         if !lone || !default.starts_with('`') || default.contains("PROTOCOL") {
             continue;
         }

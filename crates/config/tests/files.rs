@@ -41,6 +41,7 @@ fn includes_are_read_in_the_order_of_their_names() {
         ("conf.d/10-a.toml", &route("a")),
         ("conf.d/30-c.toml", &route("c")),
         ("conf.d/notes.txt", "not = read"),
+        ("conf.d/.30-c.toml.swp.toml", "not = read"),
         ("pools/ab.toml", POOL),
         ("pools/abc.toml", "not = read"),
     ]);

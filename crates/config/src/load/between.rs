@@ -1,14 +1,11 @@
-//! What no single part can tell: problems between parts, and what can be served but is probably
-//! not meant.
-
-use std::collections::HashSet;
+//! What no single part can tell: problems between parts.
 
 use evenkeel_plan::check::{self, Place, Problem};
-use evenkeel_plan::{Action, HashKey, Name, Policy, Route};
+use evenkeel_plan::{Address, BindAddress, Listener, Name, Protocol};
 
 use super::{At, Loaded, Loading};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::native::row;
+use crate::native::{listener, row};
 
 /// Diagnostics that are told; further ones are counted.
 const DIAGNOSTICS_MAX: usize = 100;
@@ -16,11 +13,11 @@ const DIAGNOSTICS_MAX: usize = 100;
 impl Loading<'_> {
     pub(super) fn finish(mut self) -> Loaded {
         let problems = check::check(&self.plan);
-        let told: Vec<Diagnostic> = problems
+        let told = problems
             .iter()
             .filter(|problem| !self.follows(problem, &problems))
-            .map(|problem| self.diagnostic(problem))
-            .collect();
+            .map(|problem| self.diagnostic(problem));
+        let told = once_a_range(told);
         self.diagnostics.extend(told);
         if !self.failed() {
             let warnings = self.warnings();
@@ -70,13 +67,13 @@ impl Loading<'_> {
     }
 
     /// Where a key of a part stands.
-    fn key(&self, place: Place, field: &str) -> Option<At> {
+    pub(super) fn key(&self, place: Place, field: &str) -> Option<At> {
         let ((file, _), keys) = self.places.get(&place)?;
         row::place(keys, field).map(|span| (*file, span))
     }
 
     /// Where a key of a part stands, or else its header.
-    fn at(&self, place: Place, field: &str) -> At {
+    pub(super) fn at(&self, place: Place, field: &str) -> At {
         let header = || match place {
             Place::Plan => None,
             _ => self.places.get(&place).map(|(at, _)| at.clone()),
@@ -94,17 +91,48 @@ impl Loading<'_> {
         }
     }
 
-    fn diagnostic(&self, problem: &Problem) -> Diagnostic {
+    /// The very value that a problem is about.
+    fn found(&self, problem: &Problem) -> At {
         let at = self.at(problem.place, problem.field);
-        let (file, span) = match problem.field {
-            // Each message names the value: `X is bound twice`, `no listener is named "X"`.
-            "bind" => self.one(at, problem.message.split(' ').next().unwrap_or_default()),
-            "listeners" => self.one(at, problem.message.split('"').nth(1).unwrap_or_default()),
+        match (problem.place, problem.field) {
+            // Each message names the value: `no listener is named "X"`, `listener "X" speaks …`.
+            (_, "listeners") => self.one(at, problem.message.split('"').nth(1).unwrap_or_default()),
+            (place @ Place::Listener(_), "bind") => {
+                let unix = |bind: &&BindAddress| matches!(bind, BindAddress::Unix(_));
+                let bind = bound_twice(problem)
+                    .or_else(|| self.accepting(place)?.bind.iter().find(unix).cloned());
+                bind.and_then(|bind| self.bound(place, &bind)).unwrap_or(at)
+            }
+            (Place::Pool(pool), "member") if problem.message.contains("unix socket") => {
+                let members = self.plan.pools.get(pool).map(|pool| &pool.members);
+                let unix = members.and_then(|members| {
+                    members.iter().position(|m| matches!(m.address, Address::Unix(_)))
+                });
+                unix.map_or(at, |unix| self.at(Place::Member(pool, unix), "address"))
+            }
             _ => at,
-        };
+        }
+    }
+
+    /// Where an address of a listener stands; if twice, the second.
+    fn bound(&self, place: Place, bind: &BindAddress) -> Option<At> {
+        let ((file, _), keys) = self.places.get(&place)?;
+        row::last_place(keys, &listener::bind_key(bind)).map(|span| (*file, span))
+    }
+
+    fn accepting(&self, place: Place) -> Option<&Listener> {
+        match place {
+            Place::Listener(at) => self.plan.listeners.get(at),
+            _ => None,
+        }
+    }
+
+    fn diagnostic(&self, problem: &Problem) -> Diagnostic {
+        let (file, span) = self.found(problem);
         let first = self.first(problem).filter(|first| *first != problem.place);
         let other = first.map(|first| {
-            let at = self.line(&self.at(first, problem.field));
+            let at = bound_twice(problem).and_then(|bind| self.bound(first, &bind));
+            let at = self.line(&at.unwrap_or_else(|| self.at(first, problem.field)));
             format!("the other stands at {at}")
         });
         let help = match (&problem.help, other) {
@@ -174,84 +202,55 @@ impl Loading<'_> {
                 let first = members.iter().position(|m| m.tag == *tag)?;
                 Some(Place::Member(pool, first))
             }
-            (_, "bind") => {
-                let mut listeners = plan.listeners.iter();
-                let same = |bind: &evenkeel_plan::BindAddress| {
-                    problem.message.strip_prefix(&bind.to_string()).is_some()
-                };
-                listeners.position(|l| l.bind.iter().any(same)).map(Place::Listener)
+            (place, "bind") => {
+                let udp = |listener: &Listener| listener.protocol == Protocol::Udp;
+                let here = self.accepting(place).is_some_and(udp);
+                let bind = bound_twice(problem)?;
+                let same = |l: &Listener| udp(l) == here && l.bind.contains(&bind);
+                plan.listeners.iter().position(same).map(Place::Listener)
+            }
+            (Place::Member(pool, at), "quic_id") => {
+                let members = &plan.pools.get(pool)?.members;
+                let id = members.get(at)?.quic_id.as_ref()?;
+                let same = members.iter().position(|m| m.quic_id.as_ref() == Some(id));
+                // The first of all, where the length is what is wrong.
+                let first = || members.iter().position(|m| m.quic_id.is_some());
+                let other = same.filter(|same| *same != at).or_else(first)?;
+                Some(Place::Member(pool, other))
             }
             _ => None,
-        }
-    }
-
-    /// What can be served, but is probably not meant.
-    fn warnings(&self) -> Vec<Diagnostic> {
-        let mut found: Vec<(Place, &str, String)> = Vec::new();
-        self.idle_pools(&mut found);
-        self.hidden_routes(&mut found);
-        self.idle_hash_keys(&mut found);
-        let diagnostic = |(place, field, message): (Place, &str, String)| {
-            let (file, span) = self.at(place, field);
-            let (label, help) = (String::new(), None);
-            Diagnostic { severity: Severity::Warning, file, span, message, label, help }
-        };
-        found.into_iter().map(diagnostic).collect()
-    }
-
-    fn idle_pools(&self, found: &mut Vec<(Place, &'static str, String)>) {
-        let listeners = self.plan.listeners.iter().filter_map(|listener| listener.pool.as_ref());
-        let routes = self.plan.routes.iter().filter_map(|route| match &route.action {
-            Action::Pool(pool) => Some(pool),
-            _ => None,
-        });
-        let used: HashSet<&Name> = listeners.chain(routes).collect();
-        for (at, pool) in self.plan.pools.iter().enumerate() {
-            let place = Place::Pool(at);
-            if !used.contains(&pool.name) {
-                let message = format!("no listener and no route uses pool \"{}\"", pool.name);
-                found.push((place, "name", message));
-            }
-            if pool.members.is_empty() {
-                let message = format!("pool \"{}\" has no members: it answers 503", pool.name);
-                found.push((place, "members", message));
-            }
-        }
-    }
-
-    fn idle_hash_keys(&self, found: &mut Vec<(Place, &'static str, String)>) {
-        for (at, pool) in self.plan.pools.iter().enumerate() {
-            let hashes = matches!(pool.policy, Policy::RingHash | Policy::Maglev);
-            if pool.hash_key != HashKey::Client && !hashes {
-                let word = pool.policy.name();
-                let message = format!(
-                    "`hash_key` has no effect with policy {word}: ring-hash and maglev use it"
-                );
-                found.push((Place::Pool(at), "hash_key", message));
-            }
-        }
-    }
-
-    fn hidden_routes(&self, found: &mut Vec<(Place, &'static str, String)>) {
-        let routes = &self.plan.routes;
-        for (at, route) in routes.iter().enumerate() {
-            let Some(earlier) = routes[..at].iter().find(|earlier| covers(earlier, route)) else {
-                continue;
-            };
-            let message = format!(
-                "route \"{}\" never matches: \"{}\" before it takes all its requests",
-                route.name, earlier.name
-            );
-            found.push((Place::Route(at), "name", message));
         }
     }
 }
 
-/// Whether the earlier route takes every request of the later one. Only what is plain to see: a
-/// condition that is absent, or the same.
-fn covers(earlier: &Route, later: &Route) -> bool {
-    (earlier.listeners.is_empty() || earlier.listeners == later.listeners)
-        && (earlier.hosts.is_empty() || earlier.hosts == later.hosts)
-        && (earlier.paths.is_empty() || earlier.paths == later.paths)
-        && (earlier.methods.is_empty() || earlier.methods == later.methods)
+/// The address that a problem says is bound twice.
+fn bound_twice(problem: &Problem) -> Option<BindAddress> {
+    problem.message.strip_suffix(BOUND_TWICE)?.parse().ok()
+}
+
+/// What follows the address.
+const BOUND_TWICE: &str = " is bound twice";
+
+/// Two ranges that overlap have many addresses in common: the first says it for all.
+fn once_a_range(told: impl Iterator<Item = Diagnostic>) -> Vec<Diagnostic> {
+    let mut out: Vec<(Diagnostic, usize)> = Vec::new();
+    for next in told {
+        match out.last_mut() {
+            Some((last, more))
+                if last.message.ends_with(BOUND_TWICE)
+                    && next.message.ends_with(BOUND_TWICE)
+                    && (last.file, &last.span) == (next.file, &next.span) =>
+            {
+                *more += 1;
+            }
+            _ => out.push((next, 0)),
+        }
+    }
+    let with_count = |(mut diagnostic, more): (Diagnostic, usize)| {
+        if more > 0 {
+            diagnostic.message.push_str(&format!(", and {more} more of this range"));
+        }
+        diagnostic
+    };
+    out.into_iter().map(with_count).collect()
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use evenkeel_plan::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck};
+use evenkeel_plan::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck};
 
 use super::listener::peek_text;
-use super::row::{Kind, Row, keys, read};
+use super::row::{Kind, Places, Row, keys, place, read};
 use super::value::{Reader, Value};
 
 /// Health while it is read: what belongs to one kind of check or another is sorted out at the end.
@@ -18,8 +18,8 @@ pub(crate) struct Draft {
     host: Option<String>,
     status: Option<Vec<StatusRange>>,
     body: Option<String>,
-    send: Option<String>,
-    expect: Option<String>,
+    send: Vec<u8>,
+    expect: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -27,12 +27,18 @@ enum Probe {
     Off,
     Http,
     Tcp,
+    Udp,
+}
+
+impl Probe {
+    const ALL: [(&'static str, Probe); 4] =
+        [("off", Probe::Off), ("http", Probe::Http), ("tcp", Probe::Tcp), ("udp", Probe::Udp)];
 }
 
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
         name: "check",
-        kind: Kind::Word(&["off", "http", "tcp"]),
+        kind: Kind::Word(&["off", "http", "tcp", "udp"]),
         default: "off",
         doc: "How members are probed.",
         set: |draft, value, reader| {
@@ -41,8 +47,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
                 reader.not_yet(value.span(), &format!("check \"{text}\""));
                 return;
             }
-            let words = [("off", Probe::Off), ("http", Probe::Http), ("tcp", Probe::Tcp)];
-            draft.kind = value.one_of(reader, &words);
+            draft.kind = value.one_of(reader, &Probe::ALL);
         },
     },
     Row {
@@ -111,17 +116,19 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
     },
     Row {
         name: "send",
-        kind: Kind::Text,
+        kind: Kind::Or("text", || keys(HEX)),
         default: "",
-        doc: "tcp: bytes sent after the connection is made; at most 4 KiB.",
-        set: |draft, value, reader| draft.send = short(value, reader),
+        doc: "tcp: bytes sent after the connection is made, at most 4 KiB. udp: the datagram, at most 1200 bytes.",
+        set: |draft, value, reader| draft.send = bytes("send", value, reader).unwrap_or_default(),
     },
     Row {
         name: "expect",
-        kind: Kind::Text,
+        kind: Kind::Or("text", || keys(HEX)),
         default: "",
-        doc: "tcp: bytes that the answer must contain.",
-        set: |draft, value, reader| draft.expect = short(value, reader),
+        doc: "tcp and udp: bytes that the answer must contain, at most 4 KiB. Without it, udp needs no answer: a member fails when its machine says that nobody listens.",
+        set: |draft, value, reader| {
+            draft.expect = bytes("expect", value, reader).unwrap_or_default()
+        },
     },
     Row {
         name: "interval",
@@ -181,6 +188,15 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
     },
 ];
 
+/// Bytes that are no text.
+const HEX: &[Row<Vec<u8>>] = &[Row {
+    name: "hex",
+    kind: Kind::Text,
+    default: "",
+    doc: "The bytes in hexadecimal.",
+    set: |bytes, value, reader| *bytes = value.hex(reader).unwrap_or_default(),
+}];
+
 pub(crate) const PASSIVE: &[Row<Passive>] = &[
     Row {
         name: "errors",
@@ -220,30 +236,21 @@ pub(crate) fn health(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Health
     let mut draft = Draft::default();
     let places = read(ROWS, &[], "pool.health", table, &mut draft, reader);
     let kind = draft.kind.unwrap_or(Probe::Off);
-    let belongs = |names: &[&str], wanted: Probe, word: &str, reader: &mut Reader<'_>| {
-        for (name, span) in places.iter().filter(|(name, _)| names.contains(&name.as_str())) {
-            if kind != wanted {
-                let help = match kind {
-                    Probe::Off => format!("add check = \"{word}\""),
-                    _ => format!("take it out, or write check = \"{word}\""),
-                };
-                reader.error_help(
-                    span.clone(),
-                    format!("`{name}` has no effect without check = \"{word}\""),
-                    "",
-                    help,
-                );
-            }
+    belongs(&places, &["path", "method", "host", "status", "body"], kind, &[Probe::Http], reader);
+    belongs(&places, &["send", "expect"], kind, &[Probe::Tcp, Probe::Udp], reader);
+    let most = if kind == Probe::Udp { 1200 } else { 4096 };
+    for (name, bytes, most) in [("send", &draft.send, most), ("expect", &draft.expect, 4096)] {
+        let at = place(&places, name).filter(|_| bytes.len() > most);
+        if let Some(span) = at {
+            let length = bytes.len();
+            let message = format!("`{name}` has at most {most} bytes, these are {length}");
+            reader.error(span, message, "");
         }
-    };
-    belongs(&["path", "method", "host", "status", "body"], Probe::Http, "http", reader);
-    belongs(&["send", "expect"], Probe::Tcp, "tcp", reader);
+    }
     draft.plan.check = match kind {
         Probe::Off => None,
-        Probe::Tcp => Some(Check::Tcp(TcpCheck {
-            send: draft.send.unwrap_or_default().into_bytes(),
-            expect: draft.expect.unwrap_or_default().into_bytes(),
-        })),
+        Probe::Tcp => Some(Check::Tcp(TcpCheck { send: draft.send, expect: draft.expect })),
+        Probe::Udp => Some(Check::Udp(UdpCheck { send: draft.send, expect: draft.expect })),
         Probe::Http => {
             let usual = HttpCheck::default();
             Some(Check::Http(HttpCheck {
@@ -258,11 +265,43 @@ pub(crate) fn health(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Health
     Some(draft.plan)
 }
 
-fn short(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
-    let text = value.string(reader)?;
-    if text.len() <= 4096 {
-        Some(text)
-    } else {
-        value.wrong(reader, "at most 4 KiB can be sent or expected")
+/// Complains about keys that only other kinds of check know.
+fn belongs(
+    places: &Places,
+    names: &[&str],
+    kind: Probe,
+    wanted: &[Probe],
+    reader: &mut Reader<'_>,
+) {
+    if wanted.contains(&kind) {
+        return;
     }
+    let words = Probe::ALL.iter().filter(|(_, probe)| wanted.contains(probe));
+    let words: Vec<String> = words.map(|(word, _)| format!("check = \"{word}\"")).collect();
+    let words = words.join(" or ");
+    for (name, span) in places.iter().filter(|(name, _)| names.contains(&name.as_str())) {
+        let help = match kind {
+            Probe::Off => format!("add {words}"),
+            _ => format!("take it out, or write {words}"),
+        };
+        let message = format!("`{name}` has no effect without {words}");
+        reader.error_help(span.clone(), message, "", help);
+    }
+}
+
+/// Text, or `{ hex = "…" }`.
+fn bytes(name: &str, value: Value<'_>, reader: &mut Reader<'_>) -> Option<Vec<u8>> {
+    if value.is_string() {
+        return value.string(reader).map(String::into_bytes);
+    }
+    let Some(table) = value.as_table() else {
+        return value.expected(reader, "text, or bytes like { hex = \"0a1b\" }");
+    };
+    let mut bytes = Vec::new();
+    let before = reader.diagnostics.len();
+    let places = read(HEX, &[], &format!("pool.health.{name}"), table, &mut bytes, reader);
+    if place(&places, "hex").is_none() && reader.diagnostics.len() == before {
+        return value.expected(reader, "{ hex = \"0a1b\" }");
+    }
+    Some(bytes)
 }

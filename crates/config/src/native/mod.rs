@@ -8,6 +8,7 @@ pub(crate) mod print;
 pub(crate) mod reference;
 pub(crate) mod route;
 pub(crate) mod row;
+mod tcp;
 mod template;
 pub(crate) mod top;
 mod units;

@@ -1,14 +1,19 @@
-//! `[[pool]]` and `[[pool.member]]`
+//! `[[pool]]`
 
+mod member;
+
+use std::net::IpAddr;
 use std::ops::Range;
 
+use evenkeel_plan::check::nearest;
 use evenkeel_plan::{
-    Address, HashKey, Member, MemberState, Name, Policy, Pool, PoolLimits, PoolTimeouts, Retry,
-    RetryOn, Weight,
+    HashKey, Member, MemberPort, Name, Policy, Pool, PoolLimits, PoolTimeouts, ProxyVersion, Retry,
+    RetryOn, Source,
 };
 
-use super::row::{Kind, Places, Row, keys, place, read};
+use super::row::{Kind, Places, Row, keys, read};
 use super::value::{Reader, Value};
+use member::{MEMBER, member};
 
 /// A member, and where it and its keys stood.
 type Placed = (Member, (Range<usize>, Places));
@@ -52,7 +57,7 @@ const POLICY_WORDS: &[&str] = &[
 ];
 
 /// Keys that come in later versions.
-pub(crate) const LATER: &[&str] = &["tls", "protocol", "discovery", "send_proxy"];
+pub(crate) const LATER: &[&str] = &["tls", "protocol", "discovery"];
 
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
@@ -127,6 +132,45 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         },
     },
     Row {
+        name: "proxy_protocol",
+        kind: Kind::Word(&["off", "v1", "v2"]),
+        default: "off",
+        doc: "The PROXY header that connections to members begin with. Such connections carry one client's data only and are not kept.",
+        set: |draft, value, reader| {
+            let words =
+                [("off", None), ("v1", Some(ProxyVersion::V1)), ("v2", Some(ProxyVersion::V2))];
+            draft.plan.proxy_protocol = value.one_of(reader, &words).flatten();
+        },
+    },
+    Row {
+        name: "source",
+        kind: Kind::Any("system, client, or an address of this machine"),
+        default: "system",
+        doc: "The address that members see. client: the client's own (IP_TRANSPARENT), which needs CAP_NET_ADMIN and members whose answers are routed back through this machine.",
+        set: |draft, value, reader| draft.plan.source = source(value, reader).unwrap_or_default(),
+    },
+    Row {
+        name: "port",
+        kind: Kind::Word(&["own", "listener"]),
+        default: "own",
+        doc: "own: the port of the member's address. listener: the one that the client came to, for listeners with ranges of ports.",
+        set: |draft, value, reader| {
+            let words = [("own", MemberPort::Own), ("listener", MemberPort::Listener)];
+            draft.plan.port = value.one_of(reader, &words).unwrap_or_default();
+        },
+    },
+    Row {
+        name: "tcp",
+        kind: Kind::Table(|| keys(super::tcp::POOL)),
+        default: "",
+        doc: "Options of the TCP connections to members.",
+        set: |draft, value, reader| {
+            if let Some(table) = value.table(reader, "{ keep_alive = \"2m\" }") {
+                read(super::tcp::POOL, &[], "pool.tcp", table, &mut draft.plan.tcp, reader);
+            }
+        },
+    },
+    Row {
         name: "health",
         kind: Kind::Table(|| keys(super::health::ROWS)),
         default: "",
@@ -143,7 +187,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "The members when an address is all there is to say: `host:port`, `[v6]:port` or `unix:/path`.",
         set: |draft, value, reader| {
-            let members = value.one_or_more(reader, |value, reader| member(value, reader));
+            let members = value.one_or_more(reader, member);
             draft.short = members.unwrap_or_default();
         },
     },
@@ -153,7 +197,7 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         default: "",
         doc: "The members, a table each. They come after those of `members`.",
         set: |draft, value, reader| {
-            let members = value.one_or_more(reader, |value, reader| member(value, reader));
+            let members = value.one_or_more(reader, member);
             draft.long = members.unwrap_or_default();
         },
     },
@@ -268,147 +312,30 @@ pub(crate) const LIMITS: &[Row<PoolLimits>] = &[
     },
 ];
 
-/// A member while it is read.
-pub(crate) struct MemberDraft {
-    address: Option<Address>,
-    tag: Option<Name>,
-    plan: Member,
-}
-
-pub(crate) const MEMBER: &[Row<MemberDraft>] = &[
-    Row {
-        name: "address",
-        kind: Kind::Text,
-        default: "",
-        doc: "`host:port`, `[v6]:port` or `unix:/path`. Required.",
-        set: |m, value, reader| m.address = value.address(reader, address_slip),
-    },
-    Row {
-        name: "weight",
-        kind: Kind::Number,
-        default: "1",
-        doc: "Its share relative to the others, 0.01 to 1000.",
-        set: |m, value, reader| {
-            let Some(number) = value.number(reader) else { return };
-            let hundredths = (number * 100.0).round();
-            let weight = if (1.0..=100_000.0).contains(&hundredths) {
-                Weight::from_hundredths(hundredths as u32)
-            } else {
-                None
-            };
-            match weight {
-                Some(weight) => m.plan.weight = weight,
-                None => drop(value.wrong::<()>(reader, "expected a weight from 0.01 to 1000")),
-            }
-        },
-    },
-    Row {
-        name: "tag",
-        kind: Kind::Text,
-        default: "a short hash of the address",
-        doc: "What affinity names it; unique in the pool.",
-        set: |m, value, reader| {
-            let tag = value.name(reader);
-            if tag.as_ref().is_some_and(|tag| tag.contains([';', ',', '='])) {
-                value.wrong::<()>(reader, "a tag stands in a cookie: no `;`, `,` or `=`");
-            }
-            m.tag = tag;
-        },
-    },
-    Row {
-        name: "tier",
-        kind: Kind::Whole,
-        default: "0",
-        doc: "Lower tiers first, 0 to 99; higher ones when the lower has no usable member.",
-        set: |m, value, reader| m.plan.tier = value.integer(reader, 0..=99).map_or(0, |n| n as u8),
-    },
-    Row {
-        name: "backup",
-        kind: Kind::Boolean,
-        default: "false",
-        doc: "Hot standby: only when its tier has no other usable member.",
-        set: |m, value, reader| m.plan.backup = value.boolean(reader).unwrap_or(false),
-    },
-    Row {
-        name: "spare",
-        kind: Kind::Boolean,
-        default: "false",
-        doc: "Hot spare: stands in for one unusable member of its tier.",
-        set: |m, value, reader| m.plan.spare = value.boolean(reader).unwrap_or(false),
-    },
-    Row {
-        name: "state",
-        kind: Kind::Word(&["ready", "drain", "disabled"]),
-        default: "ready",
-        doc: "What is ordered at start.",
-        set: |m, value, reader| {
-            let words = MemberState::ALL.map(|(state, word)| (word, state));
-            m.plan.state = value.one_of(reader, &words).unwrap_or_default();
-        },
-    },
-    Row {
-        name: "max_requests",
-        kind: Kind::Whole,
-        default: "no limit",
-        doc: "Requests under way at most, over all cores.",
-        set: |m, value, reader| {
-            m.plan.max_requests = value.integer(reader, 1..=10_000_000).map(|n| n as u32)
-        },
-    },
-    Row {
-        name: "slow_start",
-        kind: Kind::Duration,
-        default: "0s",
-        doc: "How long its share grows from a tenth to full after it comes up.",
-        set: |m, value, reader| m.plan.slow_start = value.duration(reader).unwrap_or_default(),
-    },
-];
-
-fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Placed> {
-    let span = value.span();
-    if value.is_string() {
-        let address = value.address(reader, address_slip)?;
-        return Some((Member::new(address), (span, Places::new())));
-    }
-    let Some(table) = value.as_table() else {
-        return value
-            .expected(reader, "an address like \"10.0.0.11:8080\", or a table with `address`");
-    };
-    let blank = Member::new(Address::Unix("/unnamed".into()));
-    let before = reader.diagnostics.len();
-    let mut draft = MemberDraft { address: None, tag: None, plan: blank };
-    let places = read(MEMBER, &["tls", "redirect"], "[[pool.member]]", table, &mut draft, reader);
-    let Some(address) = draft.address else {
-        if place(&places, "address").is_none() && !reader.suggested("address", before) {
-            let help = "add address = \"HOST:PORT\"";
-            reader.error_help(span, "a member needs an `address`", "", help);
+fn source(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Source> {
+    let text = value.string(reader)?;
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&text);
+    match (text.as_str(), bare.parse::<IpAddr>()) {
+        ("system", _) => Some(Source::System),
+        ("client", _) => Some(Source::Client),
+        (_, Ok(address)) if address.is_unspecified() => {
+            value.wrong(reader, "this stands for every address: write source = \"system\"")
         }
-        return None;
-    };
-    let mut plan = draft.plan;
-    plan.tag = draft.tag.unwrap_or_else(|| Member::default_tag(&address));
-    plan.address = address;
-    Some((plan, (span, places)))
-}
-
-/// What was probably meant by an address that is none.
-fn address_slip(text: &str) -> Option<String> {
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let rest = rest.split('/').next().unwrap_or_default();
-        let port = if scheme == "https" { 443 } else { 80 };
-        return Some(match rest.contains(':') {
-            true => format!("leave {scheme}:// out: \"{rest}\""),
-            false => format!("leave {scheme}:// out and name the port: \"{rest}:{port}\""),
-        });
-    }
-    if text.starts_with('/') {
-        return Some(format!("a unix socket is written \"unix:{text}\""));
-    }
-    let v6 = text.parse::<std::net::Ipv6Addr>().is_ok();
-    match format!("{text}:80").parse::<Address>() {
-        _ if v6 => Some(format!("name the port: \"[{text}]:80\"")),
-        Ok(_) if !text.contains(':') => Some(format!("name the port: \"{text}:80\"")),
-        _ => None,
+        (_, Ok(address)) => Some(Source::Address(address)),
+        (text, Err(_)) => {
+            let message =
+                format!("expected \"system\", \"client\" or an IP address, found \"{text}\"");
+            let words = ["system", "client"].into_iter();
+            let help = match text.parse::<std::net::SocketAddr>() {
+                Ok(address) => Some(format!("leave the port out: \"{}\"", address.ip())),
+                Err(_) => nearest(text, words).map(|near| format!("did you mean \"{near}\"?")),
+            };
+            match help {
+                Some(help) => reader.error_help(value.span(), message, "", help),
+                None => reader.error(value.span(), message, ""),
+            }
+            None
+        }
     }
 }
 

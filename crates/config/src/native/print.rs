@@ -1,17 +1,14 @@
 //! The normal form: a plan as TOML. Defaults are left out, and where a short form says it all, it
 //! is used. Reading it back gives the same plan.
 
+mod listener;
 mod parts;
 mod pool;
 mod route;
 
-use evenkeel_plan::{
-    Admin, Cores, Forwarded, Io, Listener, ListenerLimits, ListenerTimeouts, Log, LogFormat,
-    LogTarget, Plan, Protocol, Server,
-};
+use evenkeel_plan::{Admin, Cores, Io, Log, LogFormat, LogTarget, Plan, Server};
 
-use super::listener::{default_name, style_word};
-use parts::{Keys, duration, number, one_or_more, quoted, size};
+use parts::{Keys, duration, number, quoted};
 
 /// The plan as TOML, in its normal form: no defaults, short forms, one order.
 ///
@@ -31,7 +28,7 @@ pub fn print(plan: &Plan) -> String {
         sections.push(format!("[log]\n{}", log.lines("log")));
     }
     for listener in &plan.listeners {
-        sections.push(format!("[[listener]]\n{}", self::listener(listener).lines("listener")));
+        sections.push(format!("[[listener]]\n{}", listener::listener(listener).lines("listener")));
     }
     for (at, route) in plan.routes.iter().enumerate() {
         sections.push(format!("[[route]]\n{}", route::route(route, at).lines("route")));
@@ -86,67 +83,5 @@ fn log(log: &Log) -> Keys {
     inner.put("path", target);
     inner.put("format", format);
     keys.table("access", inner);
-    keys
-}
-
-fn listener(listener: &Listener) -> Keys {
-    let mut keys = Keys::default();
-    if default_name(listener).as_ref() != Some(&listener.name) {
-        keys.put("name", quoted(&listener.name));
-    }
-    keys.put("bind", one_or_more(&listener.bind, |bind| quoted(&bind.to_string())));
-    let usual = Listener::new(listener.name.clone(), Vec::new()).speaking(listener.protocol);
-    keys.unless("protocol", &listener.protocol, &Protocol::Http, |protocol| {
-        quoted(protocol.name())
-    });
-    if let Some(pool) = &listener.pool {
-        keys.put("pool", quoted(pool));
-    }
-    keys.table("timeouts", timeouts(&listener.timeouts, &usual.timeouts));
-    keys.table("limits", limits(&listener.limits));
-    keys.table("forwarded", forwarded(&listener.forwarded));
-    keys
-}
-
-fn timeouts(t: &ListenerTimeouts, usual: &ListenerTimeouts) -> Keys {
-    let mut keys = Keys::default();
-    keys.unless("header", &t.header, &usual.header, duration);
-    keys.unless("idle", &t.idle, &usual.idle, duration);
-    keys.unless("request", &t.request, &usual.request, duration);
-    keys.unless("tunnel", &t.tunnel, &usual.tunnel, duration);
-    keys.unless("send", &t.send, &usual.send, duration);
-    keys
-}
-
-fn limits(l: &ListenerLimits) -> Keys {
-    let usual = ListenerLimits::default();
-    let mut keys = Keys::default();
-    keys.unless("header_bytes", &l.header_bytes, &usual.header_bytes, size);
-    keys.unless("uri_bytes", &l.uri_bytes, &usual.uri_bytes, size);
-    keys.unless("headers", &l.headers, &usual.headers, number);
-    keys.unless("body", &l.body, &usual.body, size);
-    keys.unless("connections", &l.connections, &usual.connections, number);
-    keys.unless(
-        "requests_per_connection",
-        &l.requests_per_connection,
-        &usual.requests_per_connection,
-        number,
-    );
-    keys.unless("body_rate_min", &l.body_rate_min, &usual.body_rate_min, number);
-    keys
-}
-
-fn forwarded(f: &Forwarded) -> Keys {
-    let usual = Forwarded::default();
-    let mut keys = Keys::default();
-    keys.unless("style", &f.style, &usual.style, |style| quoted(style_word(*style)));
-    keys.unless("trusted", &f.trusted, &usual.trusted, |trusted| {
-        one_or_more(trusted, |network| quoted(&network.to_string()))
-    });
-    keys.unless("via", &f.via, &usual.via, bool::to_string);
-    keys.unless("request_id", &f.request_id, &usual.request_id, |name| match name {
-        Some(name) => quoted(name),
-        None => "false".to_owned(),
-    });
     keys
 }

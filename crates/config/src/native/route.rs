@@ -1,13 +1,13 @@
 //! `[[route]]`
 
-use evenkeel_plan::{
-    Action, HeaderEdits, HostMatch, HostName, Name, PathMatch, Redirect, Respond, Rewrite, Route,
-};
+mod matching;
 
 use evenkeel_plan::check::nearest;
+use evenkeel_plan::{Action, HeaderEdits, Name, Redirect, Respond, Rewrite, Route};
 
 use super::row::{Kind, Row, keys, place, read};
 use super::value::{Reader, Value};
+use matching::{alpn, comes_so, host, path, slashed, sni};
 
 /// A route while it is read.
 pub(crate) struct Draft {
@@ -34,9 +34,6 @@ const RESERVED: [&str; 9] = [
 ];
 const PLACES: [&str; 6] = ["client", "host", "scheme", "path", "request_id", "member"];
 const REDIRECT_PLACES: [&str; 4] = ["scheme", "host", "path", "query"];
-/// Compiled size of a pattern.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
-
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
         name: "name",
@@ -92,10 +89,32 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         },
     },
     Row {
+        name: "sni",
+        kind: Kind::Texts,
+        default: "every name, and none",
+        doc: "For tcp listeners: server names in the TLS ClientHello, `a.example.com` or `*.example.com`, one or several.",
+        set: |draft, value, reader| {
+            draft.plan.sni = value.one_or_more(reader, sni).unwrap_or_default();
+        },
+    },
+    Row {
+        name: "alpn",
+        kind: Kind::Texts,
+        default: "every protocol, and none",
+        doc: "For tcp listeners: protocols in the ClientHello's ALPN, as `h2` or `http/1.1`, one or several, 100 at most.",
+        set: |draft, value, reader| {
+            let alpn = value.one_or_more(reader, alpn).unwrap_or_default();
+            if alpn.len() > 100 {
+                value.wrong::<()>(reader, "at most 100 protocols");
+            }
+            draft.plan.alpn = alpn;
+        },
+    },
+    Row {
         name: "pool",
         kind: Kind::Text,
         default: "",
-        doc: "Action: a member of this pool serves the request.",
+        doc: "Action: a member of this pool serves the request or connection.",
         set: |draft, value, reader| {
             draft.actions += 1;
             if let Some(name) = value.name(reader) {
@@ -251,7 +270,10 @@ pub(crate) const REWRITE: &[Row<Rewrite>] = &[
         kind: Kind::Text,
         default: "",
         doc: "What the path must begin with, by whole segments.",
-        set: |rule, value, reader| rule.prefix = slashed(value, reader).unwrap_or_default(),
+        set: |rule, value, reader| {
+            let text = slashed(value, reader).filter(|text| comes_so(text, false, value, reader));
+            rule.prefix = text.unwrap_or_default();
+        },
     },
     Row {
         name: "to",
@@ -306,81 +328,6 @@ pub(crate) fn default_respond() -> Respond {
 pub(crate) fn blank(number: usize) -> Draft {
     let name = Name::new(&format!("route-{number}")).expect("letters and digits are a valid name");
     Draft { plan: Route::new(name, Action::Respond(default_respond())), actions: 0 }
-}
-
-fn host(value: Value<'_>, reader: &mut Reader<'_>) -> Option<HostMatch> {
-    let text = value.string(reader)?.to_ascii_lowercase();
-    if text == "*" {
-        return value.wrong(reader, "leave `host` out to match every host");
-    }
-    if let Some(parent) = text.strip_prefix("*.") {
-        return match HostName::new(parent) {
-            Ok(name) => Some(HostMatch::Wildcard(name.as_str().to_owned())),
-            Err(reason) => value.wrong(reader, reason),
-        };
-    }
-    if text.starts_with('[')
-        && text.ends_with(']')
-        && text[1..text.len() - 1].parse::<std::net::Ipv6Addr>().is_ok()
-    {
-        return Some(HostMatch::Exact(text));
-    }
-    if text.contains(':') {
-        return value.wrong(reader, "a host is matched without its port: leave the port out");
-    }
-    match HostName::new(&text) {
-        Ok(name) => Some(HostMatch::Exact(name.as_str().to_owned())),
-        Err(reason) => value.wrong(reader, reason),
-    }
-}
-
-fn path(value: Value<'_>, reader: &mut Reader<'_>) -> Option<PathMatch> {
-    let text = value.string(reader)?;
-    if let Some(pattern) = text.strip_prefix('~') {
-        let built = regex::bytes::RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-        return match built {
-            Ok(_) => Some(PathMatch::Regex(pattern.to_owned())),
-            Err(error) => {
-                let reason = error.to_string();
-                let last = reason
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ")
-                    .trim_end_matches('.')
-                    .to_owned();
-                value.wrong(reader, format!("not a regular expression: {last}"))
-            }
-        };
-    }
-    if !text.starts_with('/') {
-        return value.wrong(reader, "a path begins with / (or with ~ for a regular expression)");
-    }
-    let (plain, prefix) = match text.strip_suffix("/*") {
-        Some(plain) => (plain, true),
-        None => (text.as_str(), false),
-    };
-    if plain.contains(['*', '?', '#']) || plain.bytes().any(|b| b <= b' ' || b == 0x7f) {
-        return value.wrong(
-            reader,
-            "a path is exact (\"/x\"), a prefix (\"/x/*\") or a pattern (\"~^/x\")",
-        );
-    }
-    if !ascii(plain, value, reader) {
-        return None;
-    }
-    let plain = plain.to_owned();
-    Some(if prefix { PathMatch::Prefix(plain) } else { PathMatch::Exact(plain) })
-}
-
-fn slashed(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
-    let text = value.string(reader)?;
-    let good = text.starts_with('/')
-        && text.bytes().all(|b| b > b' ' && b != 0x7f && b != b'?' && b != b'#');
-    if !good {
-        return value.wrong(reader, "expected a path that begins with /");
-    }
-    ascii(&text, value, reader).then_some(text)
 }
 
 /// Whether the text can stand in a request line; complains if not.

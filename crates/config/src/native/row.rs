@@ -62,6 +62,11 @@ pub(crate) fn place(places: &Places, name: &str) -> Option<Range<usize>> {
     places.iter().find(|(known, _)| known == name).map(|(_, span)| span.clone())
 }
 
+/// Where the last of several stood.
+pub(crate) fn last_place(places: &Places, name: &str) -> Option<Range<usize>> {
+    places.iter().rfind(|(known, _)| known == name).map(|(_, span)| span.clone())
+}
+
 /// The keys of a table as they stand in the file.
 pub(crate) fn in_file_order<'a>(
     table: &'a DeTable<'a>,
@@ -105,7 +110,7 @@ fn node_span(key: Range<usize>, node: &Spanned<DeValue<'_>>) -> Range<usize> {
 }
 
 /// What other balancers call it, and people by habit.
-const HABITS: [(&str, &[&str]); 22] = [
+const HABITS: [(&str, &[&str]); 25] = [
     ("listen", &["bind"]),
     ("port", &["bind", "address"]),
     ("address", &["bind"]),
@@ -128,6 +133,9 @@ const HABITS: [(&str, &[&str]); 22] = [
     ("uri", &["path"]),
     ("target", &["to"]),
     ("route", &["tag"]),
+    ("send_proxy", &["proxy_protocol"]),
+    ("accept_proxy", &["proxy_protocol"]),
+    ("transparent", &["source"]),
 ];
 
 fn unknown(

@@ -1,4 +1,4 @@
-//! Durations and sizes as text.
+//! Durations, sizes and bytes as text.
 
 use std::time::Duration;
 
@@ -59,6 +59,21 @@ pub(crate) fn size(text: &str) -> Option<Bytes> {
     number.checked_mul(*factor).map(Bytes)
 }
 
+/// `0a1b`, in small or capital letters.
+pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |b: u8| char::from(b).to_digit(16).map(|digit| digit as u8);
+    let pairs = text.as_bytes().chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return None;
+    }
+    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+/// The same back.
+pub(crate) fn print_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +95,18 @@ mod tests {
             ["", "10", "s", "-1s", "1.5s", "1x", "99999999999999999999s", "99999999d", "1s 2s"]
         {
             assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_read_and_print_the_same() {
+        for (text, bytes) in [("", vec![]), ("00ff", vec![0, 255]), ("0a1b2c", vec![10, 27, 44])] {
+            assert_eq!(hex(text), Some(bytes.clone()));
+            assert_eq!(print_hex(&bytes), text);
+        }
+        assert_eq!(hex("0A"), Some(vec![10]));
+        for bad in ["0", "0x0a", "0a 1b", "0a1", "é", "+1", "gg"] {
+            assert_eq!(hex(bad), None, "{bad}");
         }
     }
 

@@ -324,6 +324,14 @@ impl<'a> Value<'a> {
         Name::new(&text).map_or_else(|reason| self.wrong(reader, reason), Some)
     }
 
+    /// Bytes in hexadecimal, two digits each.
+    pub(crate) fn hex(&self, reader: &mut Reader<'_>) -> Option<Vec<u8>> {
+        let what = "bytes in hexadecimal, like \"0a1b\"";
+        let text = self.string_like(reader, what)?;
+        let bytes = units::hex(&text);
+        bytes.or_else(|| self.wrong(reader, format!("expected {what}, found \"{text}\"")))
+    }
+
     /// Text that parses as `T`, whose error is a sentence.
     pub(crate) fn parsed<T: FromStr<Err = &'static str>>(
         &self,

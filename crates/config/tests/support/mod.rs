@@ -3,6 +3,7 @@
 
 pub mod parts;
 pub mod plans;
+pub mod pools;
 
 /// No environment.
 pub fn no_env(_: &str) -> Option<String> {

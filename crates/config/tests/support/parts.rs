@@ -1,4 +1,4 @@
-//! Strategies for listeners, routes and pools.
+//! Strategies for listeners and routes.
 
 use std::time::Duration;
 
@@ -11,11 +11,6 @@ pub fn name() -> impl Strategy<Value = Name> {
     "[a-zA-Z0-9_.:/$#=-]{1,12}".prop_map(|text| Name::new(&text).unwrap())
 }
 
-/// A tag: it stands in a cookie.
-fn tag() -> impl Strategy<Value = Name> {
-    "[a-zA-Z0-9_.:/$#-]{1,12}".prop_map(|text| Name::new(&text).unwrap())
-}
-
 pub fn time() -> impl Strategy<Value = Duration> {
     prop_oneof![
         (1_u64..100_000).prop_map(Duration::from_millis),
@@ -24,11 +19,11 @@ pub fn time() -> impl Strategy<Value = Duration> {
     ]
 }
 
-fn time_or_zero() -> impl Strategy<Value = Duration> {
+pub fn time_or_zero() -> impl Strategy<Value = Duration> {
     prop_oneof![Just(Duration::ZERO), time()]
 }
 
-fn bytes(least: u64, most: u64) -> impl Strategy<Value = Bytes> {
+pub fn bytes(least: u64, most: u64) -> impl Strategy<Value = Bytes> {
     prop_oneof![
         (least..=most).prop_map(Bytes),
         (least.div_ceil(1024)..=(most >> 10)).prop_map(Bytes::kib),
@@ -49,11 +44,11 @@ pub fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
 }
 
-fn token() -> impl Strategy<Value = String> {
+pub fn token() -> impl Strategy<Value = String> {
     "[a-z0-9!#$%&'*+.^_`~-]{1,10}"
 }
 
-fn path_text() -> impl Strategy<Value = String> {
+pub fn path_text() -> impl Strategy<Value = String> {
     "/[a-zA-Z0-9.$%'\"\\\\{}-]{0,8}"
 }
 
@@ -67,20 +62,6 @@ pub fn bind() -> impl Strategy<Value = BindAddress> {
     ]
 }
 
-fn address() -> impl Strategy<Value = Address> {
-    prop_oneof![
-        (any::<u32>(), 1..=u16::MAX).prop_map(|(ip, port)| Address::Socket(
-            std::net::SocketAddr::new(std::net::Ipv4Addr::from(ip).into(), port)
-        )),
-        (any::<[u16; 8]>(), 1..=u16::MAX).prop_map(|(ip, port)| Address::Socket(
-            std::net::SocketAddr::new(std::net::Ipv6Addr::from(ip).into(), port)
-        )),
-        ("[a-z_][a-z0-9_-]{0,8}(\\.[a-z0-9]{1,8}){0,2}", 1..=u16::MAX)
-            .prop_map(|(host, port)| Address::Name(HostName::new(&host).unwrap(), port)),
-        "/[a-z${}' ]{1,20}".prop_map(|path| Address::Unix(path.into())),
-    ]
-}
-
 fn network() -> impl Strategy<Value = Cidr> {
     prop_oneof![
         (any::<std::net::Ipv4Addr>(), 0_u8..=32).prop_map(|(ip, n)| Cidr::new(ip.into(), n)),
@@ -90,7 +71,7 @@ fn network() -> impl Strategy<Value = Cidr> {
 }
 
 /// A value, or now and then the default.
-fn or<T: Clone + std::fmt::Debug + 'static>(
+pub fn or<T: Clone + std::fmt::Debug + 'static>(
     usual: T,
     other: impl Strategy<Value = T> + 'static,
 ) -> BoxedStrategy<T> {
@@ -156,34 +137,88 @@ fn forwarded() -> impl Strategy<Value = Forwarded> {
         })
 }
 
-pub fn listener() -> impl Strategy<Value = Listener> {
+/// Addresses, now and then ports in a row.
+fn binds() -> impl Strategy<Value = Vec<BindAddress>> {
+    let run = (bind(), 1..50_u16).prop_map(|(bind, more)| match bind {
+        BindAddress::Socket(first) => (first.port()..=first.port().saturating_add(more))
+            .map(|port| BindAddress::Socket(std::net::SocketAddr::new(first.ip(), port)))
+            .collect(),
+        unix => vec![unix],
+    });
+    let one = bind().prop_map(|bind| vec![bind]);
+    prop::collection::vec(prop_oneof![3 => one, 1 => run], 1..4).prop_map(|binds| binds.concat())
+}
+
+fn proxy_protocol() -> impl Strategy<Value = ProxyProtocol> {
+    let mode = select(ProxyMode::ALL.map(|(mode, _)| mode).to_vec());
+    let trusted = prop::collection::vec(network(), 0..3);
+    (mode, or(ProxyProtocol::default_trusted(), trusted))
+        .prop_map(|(mode, trusted)| ProxyProtocol { mode, trusted })
+}
+
+pub fn tcp(usual: TcpOptions) -> impl Strategy<Value = TcpOptions> {
+    let user_timeout = (1000_u64..=3_600_000).prop_map(Duration::from_millis);
     (
-        name(),
-        prop::collection::vec(bind(), 1..4),
-        listener_timeouts(),
+        or(usual.keep_alive, of((1_u64..=9 * 3600).prop_map(Duration::from_secs))),
+        or(usual.user_timeout, of(user_timeout)),
+    )
+        .prop_map(|(keep_alive, user_timeout)| TcpOptions { keep_alive, user_timeout })
+}
+
+fn udp() -> impl Strategy<Value = Udp> {
+    (of(1_u32..=65_535), any::<bool>()).prop_map(|(responses, quic)| Udp { responses, quic })
+}
+
+pub fn listener() -> impl Strategy<Value = Listener> {
+    let usual =
+        TcpOptions { keep_alive: Some(TcpOptions::LISTENER_KEEP_ALIVE), ..TcpOptions::default() };
+    (
+        (name(), binds(), select(vec![Protocol::Http, Protocol::Tcp, Protocol::Udp])),
+        (listener_timeouts(), any::<bool>()),
         listener_limits(),
         forwarded(),
+        proxy_protocol(),
+        tcp(usual),
+        udp(),
     )
-        .prop_map(|(name, bind, timeouts, limits, forwarded)| Listener {
-            timeouts,
-            limits,
-            forwarded,
-            ..Listener::new(name, bind)
-        })
+        .prop_map(
+            |((name, bind, protocol), (timeouts, plain), limits, forwarded, proxy, tcp, udp)| {
+                let usual = Listener::new(name, bind).speaking(protocol);
+                Listener {
+                    timeouts: if plain { usual.timeouts.clone() } else { timeouts },
+                    limits,
+                    forwarded,
+                    proxy_protocol: proxy,
+                    tcp,
+                    udp,
+                    ..usual
+                }
+            },
+        )
 }
 
 fn host() -> impl Strategy<Value = HostMatch> {
     prop_oneof![
-        "[a-z0-9-]{1,8}(\\.[a-z]{1,5}){0,2}".prop_map(HostMatch::Exact),
-        "[a-z0-9-]{1,8}(\\.[a-z]{1,5}){0,2}".prop_map(HostMatch::Wildcard),
+        server_name(),
         Just(HostMatch::Exact("[::1]".to_owned())),
+        Just(HostMatch::Exact("10.0.0.1".to_owned())),
     ]
+}
+
+fn server_name() -> impl Strategy<Value = HostMatch> {
+    let name = || "[a-z0-9-]{0,8}[a-z_](\\.[a-z]{1,5}){0,2}";
+    prop_oneof![name().prop_map(HostMatch::Exact), name().prop_map(HostMatch::Wildcard)]
+}
+
+/// A path as requests have it after normalisation.
+fn normal_path() -> impl Strategy<Value = String> {
+    "(/[a-zA-Z0-9$'\"\\\\{}-][.a-zA-Z0-9$'\"\\\\{}-]{0,5}(%2F|%C3)?){1,3}"
 }
 
 fn path() -> impl Strategy<Value = PathMatch> {
     prop_oneof![
-        path_text().prop_map(PathMatch::Exact),
-        path_text().prop_map(PathMatch::Prefix),
+        normal_path().prop_map(PathMatch::Exact),
+        normal_path().prop_map(PathMatch::Prefix),
         Just(PathMatch::Prefix(String::new())),
         select(vec![r"^/v[0-9]+/", r#"\d{2,}"'"#, r"\.(png|jpe?g)$", "", r"[${]x}$"])
             .prop_map(|pattern| PathMatch::Regex(pattern.to_owned())),
@@ -234,244 +269,38 @@ fn or_type() -> impl Strategy<Value = String> {
     or("text/plain; charset=utf-8".to_owned(), "[a-z]{1,6}/[a-z]{1,6}")
 }
 
+/// What is looked for in a ClientHello.
+fn hello() -> impl Strategy<Value = (Vec<HostMatch>, Vec<String>)> {
+    let alpn = text().prop_map(|text| format!("h{}", text.chars().take(60).collect::<String>()));
+    (prop::collection::vec(server_name(), 0..3), prop::collection::vec(alpn, 0..3))
+}
+
 pub fn route() -> impl Strategy<Value = Route> {
-    let rewrite = (path_text(), path_text()).prop_map(|(prefix, to)| Rewrite { prefix, to });
+    let rewrite = (normal_path(), path_text()).prop_map(|(prefix, to)| Rewrite { prefix, to });
     (
         name(),
         prop::collection::vec(host(), 0..3),
         prop::collection::vec(path(), 0..3),
         prop::collection::vec(token(), 0..3),
+        hello(),
         action(),
         of(rewrite),
         edits(),
         edits(),
     )
-        .prop_map(|(name, hosts, paths, methods, action, rewrite, request, response)| Route {
-            hosts,
-            paths,
-            methods,
-            rewrite,
-            request_headers: request,
-            response_headers: response,
-            ..Route::new(name, action)
-        })
-}
-
-fn affinity() -> impl Strategy<Value = Affinity> {
-    let cookie = (
-        token(),
-        or("/".to_owned(), path_text()),
-        of("[a-z.]{1,10}"),
-        of(time()),
-        of(any::<bool>()),
-        any::<bool>(),
-        select(vec!["Lax", "Strict", "None"]),
-        of(text().prop_map(|text| format!("sixteen letters {text}"))),
-    )
-        .prop_map(|(name, path, domain, max_age, secure, http_only, same_site, key)| {
-            Affinity::Cookie(CookieAffinity {
-                name,
-                path,
-                domain,
-                max_age,
-                secure,
-                http_only,
-                same_site: same_site.to_owned(),
-                key,
-            })
-        });
-    let application = ("[A-Za-z_-]{1,8}", of("[A-Za-z_-]{1,8}"), of(b'!'..=b'~')).prop_map(
-        |(cookie, parameter, separator)| Affinity::Application {
-            parameter: parameter.unwrap_or_else(|| cookie.to_ascii_lowercase()),
-            cookie,
-            separator,
-        },
-    );
-    prop_oneof![
-        token().prop_map(|name| Affinity::Cookie(CookieAffinity::named(&name))),
-        cookie,
-        application,
-        Just(Affinity::Client),
-    ]
-}
-
-fn statuses() -> impl Strategy<Value = Vec<StatusRange>> {
-    let range = (100_u16..=599, 0_u16..=100)
-        .prop_map(|(first, more)| StatusRange { first, last: (first + more).min(599) });
-    prop::collection::vec(range, 0..3)
-}
-
-fn check() -> impl Strategy<Value = Check> {
-    let d = HttpCheck::default();
-    prop_oneof![
-        (text(), text()).prop_map(|(send, expect)| Check::Tcp(TcpCheck {
-            send: send.into_bytes(),
-            expect: expect.into_bytes(),
-        })),
-        (
-            or(d.method, token()),
-            or(d.path, path_text()),
-            of("[a-z.:]{1,10}"),
-            or(d.status, statuses()),
-            of(text()),
-        )
-            .prop_map(|(method, path, host, status, body)| Check::Http(HttpCheck {
-                method,
-                path,
-                host,
-                status,
-                body,
-            })),
-    ]
-}
-
-fn health() -> impl Strategy<Value = Health> {
-    let d = Health::default();
-    let p = Passive::default();
-    let passive =
-        (or(p.errors, 1_u32..=100_000), or(p.window, time()), or(p.eject, time()), statuses())
-            .prop_map(|(errors, window, eject, statuses)| Passive {
-                errors,
-                window,
-                eject,
-                statuses,
-            });
-    let interval = time().prop_map(|t| t.max(Duration::from_millis(100)));
-    (
-        of(check()),
-        or(d.interval, interval),
-        or(d.timeout, time()),
-        or(d.fall, 1_u32..=1000),
-        or(d.rise, 1_u32..=1000),
-        of(passive),
-    )
-        .prop_map(|(check, interval, timeout, fall, rise, passive)| Health {
-            check,
-            interval,
-            timeout,
-            fall,
-            rise,
-            passive,
-        })
-}
-
-fn retry() -> impl Strategy<Value = Retry> {
-    let d = Retry::default();
-    let cause = prop_oneof![
-        Just(RetryOn::Connect),
-        Just(RetryOn::ResetBeforeResponse),
-        Just(RetryOn::Timeout),
-        Just(RetryOn::Status(429)),
-        (500_u16..=599).prop_map(RetryOn::Status),
-    ];
-    (
-        or(d.attempts, 0_u8..=15),
-        or(d.on, prop::collection::vec(cause, 0..4)),
-        (0_u8..=100).prop_map(|n| Percent::new(n).unwrap()),
-        any::<bool>(),
-    )
-        .prop_map(|(attempts, on, budget, non_idempotent)| Retry {
-            attempts,
-            on,
-            budget,
-            non_idempotent,
-        })
-}
-
-fn pool_timeouts() -> impl Strategy<Value = PoolTimeouts> {
-    let d = PoolTimeouts::default();
-    (or(d.connect, time()), or(d.response, time()), or(d.idle, time()), or(d.queue, time()))
-        .prop_map(|(connect, response, idle, queue)| PoolTimeouts {
-            connect,
-            response,
-            idle,
-            queue,
-        })
-}
-
-fn pool_limits() -> impl Strategy<Value = PoolLimits> {
-    let d = PoolLimits::default();
-    (
-        or(d.queue, 0_u32..=1_000_000),
-        or(d.idle_connections, 0_u32..=100_000),
-        or(d.header_bytes, bytes(1 << 10, 1 << 20)),
-        or(d.headers, 1_u32..=10_000),
-    )
-        .prop_map(|(queue, idle_connections, header_bytes, headers)| PoolLimits {
-            queue,
-            idle_connections,
-            header_bytes,
-            headers,
-        })
-}
-
-fn member() -> impl Strategy<Value = Member> {
-    let long = (
-        address(),
-        of(tag()),
-        (1_u32..=100_000).prop_map(|n| Weight::from_hundredths(n).unwrap()),
-        or(0, 0_u8..=99),
-        any::<bool>(),
-        any::<bool>(),
-        select(MemberState::ALL.map(|(state, _)| state).to_vec()),
-        of(1_u32..=10_000_000),
-        time_or_zero(),
-    )
-        .prop_map(|(address, tag, weight, tier, backup, spare, state, max_requests, slow)| {
-            let usual = Member::new(address);
-            Member {
-                tag: tag.unwrap_or_else(|| usual.tag.clone()),
-                weight,
-                tier,
-                backup,
-                spare,
-                state,
-                max_requests,
-                slow_start: slow,
-                ..usual
-            }
-        });
-    prop_oneof![address().prop_map(Member::new), long]
-}
-
-fn hash_key() -> impl Strategy<Value = HashKey> {
-    prop_oneof![
-        Just(HashKey::Client),
-        Just(HashKey::Uri),
-        Just(HashKey::Path),
-        token().prop_map(HashKey::Header),
-        token().prop_map(HashKey::Cookie),
-        token().prop_map(HashKey::Query),
-    ]
-}
-
-pub fn pool() -> impl Strategy<Value = Pool> {
-    let members = prop_oneof![
-        prop::collection::vec(address().prop_map(Member::new), 0..8),
-        prop::collection::vec(member(), 0..4),
-    ];
-    (
-        name(),
-        select(Policy::ALL.map(|(policy, _)| policy).to_vec()),
-        hash_key(),
-        of(affinity()),
-        retry(),
-        pool_timeouts(),
-        pool_limits(),
-        health(),
-        members,
-    )
         .prop_map(
-            |(name, policy, hash_key, affinity, retry, timeouts, limits, health, members)| Pool {
-                policy,
-                hash_key,
-                affinity,
-                retry,
-                timeouts,
-                limits,
-                health,
-                members,
-                ..Pool::new(name)
+            |(name, hosts, paths, methods, (sni, alpn), action, rewrite, request, response)| {
+                Route {
+                    hosts,
+                    paths,
+                    methods,
+                    sni,
+                    alpn,
+                    rewrite,
+                    request_headers: request,
+                    response_headers: response,
+                    ..Route::new(name, action)
+                }
             },
         )
 }

@@ -6,7 +6,7 @@ use evenkeel_plan::*;
 use proptest::option::of;
 use proptest::prelude::*;
 
-use super::parts;
+use super::{parts, pools};
 
 fn server() -> impl Strategy<Value = Server> {
     let cores = prop_oneof![Just(Cores::Auto), (1_u16..=1024).prop_map(Cores::Count)];
@@ -44,7 +44,7 @@ pub fn plan() -> impl Strategy<Value = Plan> {
         log(),
         prop::collection::vec(parts::listener(), 1..4),
         prop::collection::vec((parts::route(), any::<prop::sample::Index>()), some(4)),
-        prop::collection::vec(parts::pool(), 1..4),
+        prop::collection::vec(pools::pool(), 1..4),
         any::<prop::sample::Index>(),
         any::<bool>(),
     )
@@ -53,6 +53,7 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             let mut plan = Plan { server, admin, log, listeners, routes, pools };
             unique(&mut plan, plain);
             connect(&mut plan, &at, index);
+            fit(&mut plan);
             plan
         })
 }
@@ -69,6 +70,8 @@ fn unique(plan: &mut Plan, plain: bool) {
     }
     let mut binds: HashSet<_> = plan.admin.iter().map(|admin| admin.bind.clone()).collect();
     for listener in &mut plan.listeners {
+        let udp = listener.protocol == Protocol::Udp;
+        listener.bind.retain(|bind| !udp || matches!(bind, BindAddress::Socket(_)));
         listener.bind.retain(|bind| binds.insert(bind.clone()));
     }
     plan.listeners.retain(|listener| !listener.bind.is_empty());
@@ -78,7 +81,7 @@ fn unique(plan: &mut Plan, plain: bool) {
     }
     for (at, listener) in plan.listeners.iter_mut().enumerate() {
         let text = if plain {
-            format!("http-{}", listener.bind[0])
+            format!("{}-{}", listener.protocol.name(), listener.bind[0])
         } else {
             format!("{}.{at}", listener.name)
         };
@@ -99,5 +102,49 @@ fn connect(plan: &mut Plan, at: &[prop::sample::Index], index: prop::sample::Ind
             *pool = at.get(&pools).clone();
         }
         route.listeners = names[..at.index(names.len() + 1)].to_vec();
+    }
+}
+
+/// Takes out what does not go together: see `evenkeel_plan::check`.
+fn fit(plan: &mut Plan) {
+    let protocols: Vec<(Name, Protocol)> =
+        plan.listeners.iter().map(|l| (l.name.clone(), l.protocol)).collect();
+    let of = |name: &Name| protocols.iter().find(|(other, _)| other == name).map(|(_, p)| *p);
+    for route in &mut plan.routes {
+        let by_hello = !route.sni.is_empty() || !route.alpn.is_empty();
+        let wanted = if by_hello { Protocol::Tcp } else { Protocol::Http };
+        route.listeners.retain(|name| of(name) == Some(wanted));
+        if by_hello && route.listeners.is_empty() {
+            route.sni.clear();
+            route.alpn.clear();
+        } else if by_hello {
+            let pool = plan.pools[0].name.clone();
+            let plain = Route::new(route.name.clone(), Action::Pool(pool));
+            let (listeners, sni) = (route.listeners.clone(), route.sni.clone());
+            *route = Route { listeners, sni, alpn: route.alpn.clone(), ..plain };
+        }
+    }
+    for listener in &mut plan.listeners {
+        let Some(pool) =
+            plan.pools.iter_mut().find(|pool| Some(&pool.name) == listener.pool.as_ref())
+        else {
+            continue;
+        };
+        if listener.protocol == Protocol::Udp {
+            listener.proxy_protocol.mode = ProxyMode::Off;
+            pool.proxy_protocol = None;
+            pool.members.retain(|member| !matches!(member.address, Address::Unix(_)));
+        }
+        if listener.protocol != Protocol::Http
+            && matches!(pool.affinity, Some(Affinity::Cookie(_) | Affinity::Application { .. }))
+        {
+            pool.affinity = None;
+        }
+    }
+    for pool in &mut plan.pools {
+        let mut ids = HashSet::new();
+        for member in &mut pool.members {
+            member.quic_id = member.quic_id.take().filter(|id| ids.insert(id.clone()));
+        }
     }
 }

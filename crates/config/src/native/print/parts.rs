@@ -8,7 +8,7 @@ use evenkeel_plan::Bytes;
 use crate::native::units;
 
 /// Longer lines are broken up.
-pub(super) const LINE_MAX: usize = 96;
+const LINE_MAX: usize = 96;
 
 /// Keys with their values as they will be written.
 #[derive(Default)]
@@ -131,6 +131,15 @@ pub(super) fn one_or_more<T>(items: &[T], show: impl Fn(&T) -> String) -> String
         [one] => show(one),
         _ => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// An array in one line, or in a line for each item when that would be too long.
+pub(super) fn list(key: &str, items: &[String]) -> String {
+    let line = format!("[{}]", items.join(", "));
+    if line.len() + key.len() + " = ".len() <= LINE_MAX {
+        return line;
+    }
+    format!("[\n{}]", items.iter().map(|item| format!("    {item},\n")).collect::<String>())
 }
 
 pub(super) fn duration(time: &Duration) -> String {

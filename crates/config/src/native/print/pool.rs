@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use evenkeel_plan::{
-    Affinity, Check, CookieAffinity, HashKey, Health, HttpCheck, Member, Passive, Pool, PoolLimits,
-    PoolTimeouts, Retry, RetryOn, StatusRange,
+    Affinity, Check, CookieAffinity, HashKey, Health, HttpCheck, Member, MemberPort, Passive, Pool,
+    PoolLimits, PoolTimeouts, ProxyVersion, Retry, RetryOn, Source, StatusRange,
 };
 
-use super::parts::{Keys, LINE_MAX, duration, number, one_or_more, quoted, size};
+use super::parts::{Keys, duration, list, number, one_or_more, quoted, size};
+use crate::native::units::print_hex;
 
 pub(super) fn pool(pool: &Pool) -> String {
     let usual = Pool::new(pool.name.clone());
@@ -21,11 +22,24 @@ pub(super) fn pool(pool: &Pool) -> String {
     keys.table("retry", retry(&pool.retry));
     keys.table("timeouts", timeouts(&pool.timeouts));
     keys.table("limits", limits(&pool.limits));
+    keys.unless("proxy_protocol", &pool.proxy_protocol, &usual.proxy_protocol, |version| {
+        quoted(version.map_or("off", ProxyVersion::name))
+    });
+    keys.unless("source", &pool.source, &usual.source, |source| match source {
+        Source::System => quoted("system"),
+        Source::Client => quoted("client"),
+        Source::Address(address) => quoted(&address.to_string()),
+    });
+    keys.unless("port", &pool.port, &usual.port, |port| match port {
+        MemberPort::Own => quoted("own"),
+        MemberPort::Listener => quoted("listener"),
+    });
+    keys.table("tcp", super::listener::tcp(&pool.tcp, &usual.tcp));
     let short = pool.members.iter().all(|member| *member == Member::new(member.address.clone()));
     if short && !pool.members.is_empty() {
         let addresses: Vec<String> =
             pool.members.iter().map(|member| quoted(&member.address.to_string())).collect();
-        keys.put("members", list(&addresses));
+        keys.put("members", list("members", &addresses));
     }
     let mut out = format!("[[pool]]\n{}", keys.lines("pool"));
     let health = health(&pool.health);
@@ -39,15 +53,6 @@ pub(super) fn pool(pool: &Pool) -> String {
         }
     }
     out
-}
-
-/// One line, or a line for each item when that would be too long.
-fn list(items: &[String]) -> String {
-    let line = format!("[{}]", items.join(", "));
-    if line.len() + "members = ".len() <= LINE_MAX {
-        return line;
-    }
-    format!("[\n{}]", items.iter().map(|item| format!("    {item},\n")).collect::<String>())
 }
 
 fn hash_key(key: &HashKey) -> String {
@@ -146,8 +151,8 @@ fn health(health: &Health) -> Keys {
     let mut keys = Keys::default();
     match &health.check {
         None => {}
-        Some(Check::Tcp(check)) => tcp(&mut keys, "tcp", &check.send, &check.expect),
-        Some(Check::Udp(check)) => tcp(&mut keys, "udp", &check.send, &check.expect),
+        Some(Check::Tcp(check)) => exchange(&mut keys, "tcp", &check.send, &check.expect),
+        Some(Check::Udp(check)) => exchange(&mut keys, "udp", &check.send, &check.expect),
         Some(Check::Http(check)) => http(&mut keys, check),
     }
     keys.unless("interval", &health.interval, &usual.interval, duration);
@@ -162,12 +167,24 @@ fn health(health: &Health) -> Keys {
     keys
 }
 
-fn tcp(keys: &mut Keys, word: &str, send: &[u8], expect: &[u8]) {
-    let text = |bytes: &&[u8]| quoted(&String::from_utf8_lossy(bytes));
+fn exchange(keys: &mut Keys, word: &str, send: &[u8], expect: &[u8]) {
     let usual: &[u8] = &[];
     keys.put("check", quoted(word));
-    keys.unless("send", &send, &usual, text);
-    keys.unless("expect", &expect, &usual, text);
+    keys.unless("send", &send, &usual, |send| bytes(send));
+    keys.unless("expect", &expect, &usual, |expect| bytes(expect));
+}
+
+/// Text where it is fit to be read, else hexadecimal.
+fn bytes(bytes: &[u8]) -> String {
+    let plain = |text: &&str| text.chars().all(|c| !c.is_control() || "\r\n\t".contains(c));
+    match str::from_utf8(bytes).ok().filter(plain) {
+        Some(text) => quoted(text),
+        None => {
+            let mut inner = Keys::default();
+            inner.put("hex", quoted(&print_hex(bytes)));
+            inner.inline()
+        }
+    }
 }
 
 fn http(keys: &mut Keys, check: &HttpCheck) {
@@ -215,6 +232,9 @@ fn member(member: &Member) -> Keys {
     keys.unless("state", &member.state, &usual.state, |state| quoted(state.name()));
     if let Some(max_requests) = &member.max_requests {
         keys.put("max_requests", number(max_requests));
+    }
+    if let Some(id) = &member.quic_id {
+        keys.put("quic_id", quoted(&print_hex(id)));
     }
     keys.unless("slow_start", &member.slow_start, &usual.slow_start, duration);
     keys

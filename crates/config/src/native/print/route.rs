@@ -12,6 +12,8 @@ pub(super) fn route(route: &Route, at: usize) -> Keys {
     several(&mut keys, "host", &route.hosts, host);
     several(&mut keys, "path", &route.paths, path);
     several(&mut keys, "method", &route.methods, |method| quoted(method));
+    several(&mut keys, "sni", &route.sni, host);
+    several(&mut keys, "alpn", &route.alpn, |protocol| quoted(protocol));
     action(&mut keys, &route.action);
     if let Some(rewrite) = &route.rewrite {
         let mut inner = Keys::default();
