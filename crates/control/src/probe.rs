@@ -4,8 +4,9 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use evenkeel_net::{Buffer, Deadline, Stream, clock, connect};
-use evenkeel_plan::{Check, Health, HttpCheck, TcpCheck};
+use evenkeel_net::udp::{self, Batch, UdpSocket};
+use evenkeel_net::{Buffer, Deadline, Stream, Target, clock, connect};
+use evenkeel_plan::{Check, Health, HttpCheck, TcpCheck, UdpCheck};
 use evenkeel_proxy::targets::Targets;
 use evenkeel_wire::http1::{self, BodyReader, Parsed, ResponseHead, write};
 
@@ -45,6 +46,9 @@ pub(crate) async fn run(check: &Check, health: &Health, targets: &Targets, label
     let Some(target) = targets.next() else {
         return Verdict::Fail("its name has no address".to_owned());
     };
+    if let Check::Udp(udp) = check {
+        return probe_udp(udp, health.timeout, &target).await;
+    }
     let attempt = async {
         let mut stream = connect::connect(&target, health.timeout)
             .await
@@ -52,8 +56,7 @@ pub(crate) async fn run(check: &Check, health: &Health, targets: &Targets, label
         match check {
             Check::Tcp(tcp) => probe_tcp(tcp, &mut stream).await,
             Check::Http(http) => probe_http(http, &mut stream, label).await,
-            // The configuration doors do not make it yet.
-            Check::Udp(_) => Err("this check is not available".to_owned()),
+            Check::Udp(_) => Err("datagrams need no connection".to_owned()),
         }
     };
     match clock::within(health.timeout, attempt).await {
@@ -61,6 +64,34 @@ pub(crate) async fn run(check: &Check, health: &Health, targets: &Targets, label
         Some(Err(reason)) if reason.ends_with("timed out") => Verdict::Timeout(reason),
         Some(Err(reason)) => Verdict::Fail(reason),
         None => Verdict::Timeout(format!("no answer within {}", millis(health.timeout))),
+    }
+}
+
+/// Silence is only a failure when an answer is expected: many protocols ignore what they do not
+/// understand.
+async fn probe_udp(check: &UdpCheck, timeout: Duration, target: &Target) -> Verdict {
+    let Target::Tcp(address) = target else {
+        return Verdict::Fail("a unix socket takes no datagrams here".to_owned());
+    };
+    let attempt = async {
+        let how = udp::Connect::default();
+        let socket = UdpSocket::connect(*address, &how).map_err(|error| told("connect", &error))?;
+        let slices = [IoSlice::new(&check.send)];
+        let sent = socket.try_send(&slices, check.send.len().max(1), None, None);
+        sent.map_err(|error| told("send", &error))?;
+        let mut batch = Batch::new();
+        loop {
+            socket.recv(&mut batch).await.map_err(|error| told("receive", &error))?;
+            if batch.messages().any(|message| contains(message.bytes, &check.expect)) {
+                return Ok("answered as expected".to_owned());
+            }
+        }
+    };
+    match clock::within(timeout, attempt).await {
+        Some(Ok(reason)) => Verdict::Pass(reason),
+        Some(Err(reason)) => Verdict::Fail(reason),
+        None if check.expect.is_empty() => Verdict::Pass("not refused".to_owned()),
+        None => Verdict::Timeout(format!("no expected answer within {}", millis(timeout))),
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use evenkeel_net::{handover, listen};
-use evenkeel_plan::{Admin, BindAddress, Listener};
+use evenkeel_net::{handover, listen, udp};
+use evenkeel_plan::{Admin, BindAddress, Listener, Protocol};
 use evenkeel_proxy::core::Opened;
 
 use crate::shared::AdminSocket;
@@ -25,6 +26,8 @@ pub(crate) struct Sockets {
 pub(crate) struct Key {
     pub(crate) listener: String,
     pub(crate) address: String,
+    /// A socket for datagrams.
+    pub(crate) udp: bool,
 }
 
 struct Held {
@@ -47,7 +50,7 @@ pub(crate) struct Taken {
 impl Taken {
     /// What happened and what to do about it.
     pub(crate) fn tell(&self) -> String {
-        let Key { listener, address } = &self.key;
+        let Key { listener, address, .. } = &self.key;
         let advice = match self.error.kind() {
             io::ErrorKind::AddrInUse => {
                 "another program listens there; stop it, or choose another address in `bind`"
@@ -83,21 +86,22 @@ impl Sockets {
             if self.held.contains_key(&key) || new.contains_key(&key) {
                 continue;
             }
-            let moved =
-                self.held.keys().find(|k| k.address == key.address && !key.address.ends_with(":0"));
+            let moved = self.held.keys().find(|held| {
+                held.address == key.address && held.udp == key.udp && !key.address.ends_with(":0")
+            });
             let sockets = match moved {
                 // The address passes from one listener to another: same queue, nobody is lost.
                 Some(old) => clones(&self.held[old]),
                 None => match self
                     .inherited
-                    .get(&key.address)
+                    .get(&key.word())
                     .or_else(|| self.inherited.get(&key.named()))
                 {
                     Some(sockets) => sockets.iter().map(OwnedFd::try_clone).collect(),
-                    None => fresh(&bind, cores),
+                    None => fresh(&bind, key.udp, cores),
                 },
             };
-            match sockets.and_then(|sockets| spread(sockets, &bind, cores)) {
+            match sockets.and_then(|sockets| spread(sockets, key.udp, cores)) {
                 Ok(sockets) => drop(new.insert(key, self.number(sockets, cores))),
                 Err(error) => taken.push(Taken { key, error }),
             }
@@ -107,12 +111,13 @@ impl Sockets {
 
     /// Binds the admin API's address, or keeps the socket it has.
     pub(crate) fn bind_admin(&mut self, admin: &Admin) -> Result<AdminSocket, Taken> {
-        let key = Key { listener: "admin".to_owned(), address: admin.bind.to_string() };
+        let (listener, address) = ("admin".to_owned(), admin.bind.to_string());
+        let key = Key { listener, address, udp: false };
         let held = self.admin.as_ref().filter(|(held, _)| *held == key).map(|(_, socket)| socket);
         let inherited = || self.inherited.get(&key.named()).and_then(|sockets| sockets.first());
         let socket = match held.or_else(inherited) {
             Some(socket) => socket.try_clone(),
-            None => fresh(&admin.bind, 1)
+            None => fresh(&admin.bind, false, 1)
                 .and_then(|mut sockets| sockets.pop().ok_or_else(|| io::ErrorKind::Other.into())),
         };
         let bound = socket.and_then(|socket| Ok((socket.try_clone()?, socket)));
@@ -149,6 +154,7 @@ impl Sockets {
             }
         }
         self.held.extend(bindings.new);
+        self.tune(listeners);
         let keys: Vec<Key> = wanted(listeners).map(|(key, _)| key).collect();
         let mut close = Vec::new();
         self.held.retain(|key, sockets| {
@@ -163,11 +169,24 @@ impl Sockets {
         Ok((open, close))
     }
 
+    /// Sets the options that accepted connections inherit. A system that refuses one of them
+    /// serves without it.
+    fn tune(&self, listeners: &[Listener]) {
+        for listener in listeners.iter().filter(|l| l.protocol != Protocol::Udp) {
+            let options = listener.tcp;
+            for (_, sockets) in self.held.iter().filter(|(key, _)| key.listener == *listener.name) {
+                for held in sockets {
+                    let _ = listen::tune(&held.socket, options.keep_alive, options.user_timeout);
+                }
+            }
+        }
+    }
+
     /// The sockets with the words that let the next process find them.
     pub(crate) fn all(&self) -> impl Iterator<Item = (String, &OwnedFd)> {
         let admin = self.admin.iter().map(|(key, socket)| (key.named(), socket));
         let listeners = self.held.iter().flat_map(|(key, sockets)| {
-            let word = if key.address.ends_with(":0") { key.named() } else { key.address.clone() };
+            let word = if key.address.ends_with(":0") { key.named() } else { key.word() };
             sockets.iter().map(move |held| (word.clone(), &held.socket))
         });
         listeners.chain(admin)
@@ -191,8 +210,14 @@ impl Sockets {
 }
 
 impl Key {
+    /// The word that another process finds the socket by.
+    fn word(&self) -> String {
+        if self.udp { format!("udp:{}", self.address) } else { self.address.clone() }
+    }
+
+    /// The same for addresses whose port the kernel chooses.
     fn named(&self) -> String {
-        format!("{}@{}", self.listener, self.address)
+        format!("{}@{}", self.listener, self.word())
     }
 }
 
@@ -200,7 +225,8 @@ impl Key {
 pub(crate) fn wanted(listeners: &[Listener]) -> impl Iterator<Item = (Key, BindAddress)> {
     listeners.iter().flat_map(|listener| {
         listener.bind.iter().map(|bind| {
-            let key = Key { listener: listener.name.to_string(), address: bind.to_string() };
+            let udp = listener.protocol == Protocol::Udp;
+            let key = Key { listener: listener.name.to_string(), address: bind.to_string(), udp };
             (key, bind.clone())
         })
     })
@@ -215,37 +241,40 @@ fn clones(held: &[Held]) -> io::Result<Vec<OwnedFd>> {
 }
 
 /// One socket of the address per core.
-fn fresh(bind: &BindAddress, cores: usize) -> io::Result<Vec<OwnedFd>> {
+fn fresh(bind: &BindAddress, udp: bool, cores: usize) -> io::Result<Vec<OwnedFd>> {
     match bind {
         BindAddress::Unix(path) => listen::bind_unix(path).map(|socket| vec![socket]),
         BindAddress::Socket(address) => {
             if address.port() != 0 {
                 // A socket that would share its port with a stranger's tells nobody. So one that
                 // does not share is tried first.
-                drop(listen::bind_tcp(*address, false)?);
+                drop(bind_socket(*address, udp, false)?);
             }
-            let first = listen::bind_tcp(*address, true)?;
+            let first = bind_socket(*address, udp, true)?;
             let address = listen::local_address(&first).unwrap_or(*address);
             let mut sockets = vec![first];
             for _ in 1..cores {
-                sockets.push(listen::bind_tcp(address, true)?);
+                sockets.push(bind_socket(address, udp, true)?);
             }
             Ok(sockets)
         }
     }
 }
 
+fn bind_socket(address: SocketAddr, udp: bool, reuse_port: bool) -> io::Result<OwnedFd> {
+    match udp {
+        true => udp::bind_udp(address, reuse_port),
+        false => listen::bind_tcp(address, reuse_port),
+    }
+}
+
 /// At least one socket per core: further ones on the same address, or, where that is not possible
 /// (unix sockets, sockets of systemd without ReusePort), the same socket once more.
-fn spread(
-    mut sockets: Vec<OwnedFd>,
-    _bind: &BindAddress,
-    cores: usize,
-) -> io::Result<Vec<OwnedFd>> {
+fn spread(mut sockets: Vec<OwnedFd>, udp: bool, cores: usize) -> io::Result<Vec<OwnedFd>> {
     let first = sockets.len();
     while sockets.len() < cores {
         let source = &sockets[sockets.len() % first.max(1)];
-        let sibling = listen::local_address(source).and_then(|a| listen::bind_tcp(a, true).ok());
+        let sibling = listen::local_address(source).and_then(|a| bind_socket(a, udp, true).ok());
         let next = sibling.map_or_else(|| source.try_clone(), Ok)?;
         sockets.push(next);
     }

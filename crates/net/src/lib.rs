@@ -18,6 +18,7 @@ pub mod listen;
 pub mod sim;
 pub mod stream;
 mod sys;
+pub mod udp;
 
 pub use buffer::Buffer;
 pub use clock::{Deadline, Micros};

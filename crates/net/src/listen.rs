@@ -5,8 +5,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::stream::Stream;
@@ -52,6 +53,25 @@ pub fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<OwnedFd> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Sets what connections accepted from now on inherit; nothing for unix sockets. `keep_alive`:
+/// silence after which the system asks whether the peer lives. `user_timeout`: how long sent data
+/// may stay unacknowledged.
+pub fn tune(
+    socket: &OwnedFd,
+    keep_alive: Option<Duration>,
+    user_timeout: Option<Duration>,
+) -> io::Result<()> {
+    if local_address(socket).is_none() {
+        return Ok(());
+    }
+    let socket = socket2::SockRef::from(socket);
+    match keep_alive {
+        Some(time) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(time))?,
+        None => socket.set_keepalive(false)?,
+    }
+    socket.set_tcp_user_timeout(user_timeout)
 }
 
 /// Makes a unix socket that listens. A socket file that nobody listens on any more is replaced.

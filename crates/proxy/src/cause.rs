@@ -65,6 +65,9 @@ failures! {
     MEMBER_BROKE = 0 "member-broke" Upstream, "The member reset a relayed connection; the client was sent a reset too.";
     MEMBER_OUT = 0 "member-out" Internal, "The member of a relayed connection went down or was disabled, and the pool's on_down ends its connections.";
     IDLE_TIMEOUT = 0 "idle-timeout" Internal, "Nothing moved in either direction of a relayed connection for timeouts.idle (after an upgrade, timeouts.tunnel).";
+    UDP_REFUSED = 0 "udp-refused" Upstream, "Nobody listens at the member's port (ICMP port unreachable); further datagrams of the client go to another member.";
+    UNANSWERED = 0 "unanswered" Upstream, "A UDP flow that expects responses got none within timeouts.idle.";
+    FLOW_EVICTED = 0 "flow-evicted" Internal, "The UDP flow gave way to a newer one: limits.connections was reached.";
     PROXY_TIMEOUT = 0 "proxy-timeout" Downstream, "The PROXY header did not arrive whole within timeouts.header.";
     PROXY_UNTRUSTED = 0 "proxy-untrusted" Downstream, "A PROXY header is required, and the connection comes from a network that is not trusted to send one.";
     HELLO_TIMEOUT = 0 "tls-hello-timeout" Downstream, "The TLS ClientHello did not arrive whole within timeouts.header.";

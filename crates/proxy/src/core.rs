@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_balance::Rng;
+use evenkeel_net::udp::UdpSocket;
 use evenkeel_net::{Listener, Micros, clock};
 use evenkeel_observe::access_log::CoreLog;
 use evenkeel_observe::metrics::{self, CoreMetrics};
+use evenkeel_plan::Protocol;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::accept;
@@ -20,6 +22,7 @@ use crate::connections::Connections;
 use crate::http::scratch::Scratch;
 use crate::sessions::Sessions;
 use crate::snapshot::Snapshot;
+use crate::udp;
 
 /// What the controller tells a core.
 pub enum CoreCommand {
@@ -197,22 +200,34 @@ impl Core {
             }
         }
         for opened in swap.open {
-            let stop = Rc::new(Notify::new());
-            match Listener::new(opened.socket) {
-                Ok(listener) => {
-                    self.accepting.borrow_mut().insert(opened.id, stop.clone());
-                    let core = self.clone();
-                    tokio::task::spawn_local(accept::run(core, opened.listener, listener, stop));
-                }
+            let (id, listener) = (opened.id, opened.listener);
+            match self.open(opened) {
+                Ok(stop) => drop(self.accepting.borrow_mut().insert(id, stop)),
                 // Joining a bound socket to the event loop fails only when epoll is out of memory
                 // or watches; the other cores' sockets on the address serve on.
-                Err(_) => self.metrics.borrow_mut().refused(opened.listener, "socket-lost"),
+                Err(_) => self.metrics.borrow_mut().refused(listener, "socket-lost"),
             }
         }
         // Idle sessions of a listener that went should not wait for their time-out.
         self.sessions.wake_all();
         // Nobody may wait for the answer any more.
         let _ = swap.done.send(());
+    }
+
+    /// Serves what comes to the socket, until told to stop.
+    fn open(self: &Rc<Core>, opened: Opened) -> std::io::Result<Rc<Notify>> {
+        let stop = Rc::new(Notify::new());
+        let snapshot = self.snapshot();
+        let protocol = snapshot.listener(opened.listener).map(|listener| listener.plan.protocol);
+        let (core, number, told) = (self.clone(), opened.listener, stop.clone());
+        if protocol == Some(Protocol::Udp) {
+            let socket = UdpSocket::new(opened.socket)?;
+            tokio::task::spawn_local(udp::run(core, number, socket, told));
+        } else {
+            let socket = Listener::new(opened.socket)?;
+            tokio::task::spawn_local(accept::run(core, number, socket, told));
+        }
+        Ok(stop)
     }
 
     pub(crate) fn drain(&self) {

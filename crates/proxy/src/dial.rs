@@ -177,7 +177,9 @@ impl Dialing<'_> {
             if let Some(port) = self.preamble.port {
                 target.set_port(port);
             }
-            match connect::connect(&target, time).await {
+            let mut options = self.pool.connect;
+            options.source = options.source.or(self.preamble.source);
+            match connect::connect_with(&target, time, &options).await {
                 Ok(mut stream) => {
                     self.preamble.send(&mut stream, self.pool).await?;
                     return Ok(stream);

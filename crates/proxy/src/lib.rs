@@ -27,6 +27,7 @@ pub mod simulated;
 pub mod snapshot;
 pub mod targets;
 mod tcp;
+mod udp;
 
 pub use accept::EXHAUSTED;
 pub use cause::{FAILURES, Failure, Side};

@@ -1,10 +1,11 @@
 //! A plan made ready to serve: routes indexed, templates and edits compiled, pools joined to the
 //! members that survive. Immutable and shared by all cores; a change makes a new one.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use evenkeel_balance as balance;
-use evenkeel_net::Micros;
+use evenkeel_net::{Micros, connect};
 use evenkeel_observe::metrics::Names;
 use evenkeel_plan as plan;
 use evenkeel_wire::http1;
@@ -13,6 +14,7 @@ use crate::filter::edits::Edits;
 use crate::filter::template::Template;
 use crate::route::{BadPattern, Router, ServerName, ServerNames, Wanted};
 use crate::targets::Targets;
+use crate::udp::Ids;
 
 /// A plan made ready to serve.
 pub struct Snapshot {
@@ -39,6 +41,8 @@ pub struct ListenerRt {
     router: Router,
     /// Of a TCP listener with routes.
     server_names: Option<ServerNames>,
+    /// Of a UDP listener for QUIC.
+    quic: Option<Arc<Ids>>,
     /// The route to its own pool, for what no other route takes.
     fallback: Option<u32>,
 }
@@ -89,6 +93,8 @@ pub struct PoolRt {
     /// Whether connections to members carry nothing of a particular client, so that another may
     /// use them later.
     pub shared: bool,
+    /// What is special about connections to members.
+    pub connect: connect::Options,
 }
 
 /// A member ready to serve.
@@ -168,8 +174,10 @@ impl Snapshot {
             };
             let id = names.intern(&listener.name);
             let limits = request_limits(&listener.limits);
+            let kept = old.listener(id).and_then(|old| old.quic.clone());
+            let quic = listener.udp.quic.then(|| kept.unwrap_or_default());
             let plan = listener.clone();
-            listeners.push(ListenerRt { id, plan, limits, router, server_names, fallback });
+            listeners.push(ListenerRt { id, plan, limits, router, server_names, quic, fallback });
         }
         Ok(Snapshot { generation: old.generation + 1, plan, listeners, routes, pools })
     }
@@ -207,6 +215,11 @@ impl Snapshot {
 }
 
 impl ListenerRt {
+    /// What QUIC connection ids tell, if the listener goes by them.
+    pub(crate) fn quic(&self) -> Option<&Ids> {
+        self.quic.as_deref()
+    }
+
     /// Whether its routes go by the names in the ClientHello.
     pub fn by_hello(&self) -> bool {
         self.server_names.is_some()
@@ -214,6 +227,14 @@ impl ListenerRt {
 }
 
 impl RouteRt {
+    /// The pool it leads to, if any.
+    pub fn pool(&self) -> Option<&Arc<PoolRt>> {
+        match &self.action {
+            ActionRt::Pool(pool) => Some(pool),
+            ActionRt::Redirect { .. } | ActionRt::Respond(_) => None,
+        }
+    }
+
     /// The route of a listener with a pool of its own; named after the listener.
     fn to_pool(listener: &plan::Listener, pool: Arc<PoolRt>, names: &mut Names) -> RouteRt {
         RouteRt {
@@ -261,12 +282,26 @@ impl PoolRt {
             shared: plan.proxy_protocol.is_none()
                 && plan.source != plan::Source::Client
                 && plan.port == plan::MemberPort::Own,
+            connect: connect_options(plan),
             limits: http1::Limits {
                 head_bytes: bytes(plan.limits.header_bytes),
                 target_bytes: 0,
                 fields: plan.limits.headers as usize,
             },
         })
+    }
+}
+
+fn connect_options(plan: &plan::Pool) -> connect::Options {
+    connect::Options {
+        source: match plan.source {
+            plan::Source::Address(ip) => Some(SocketAddr::new(ip, 0)),
+            // Each client's own comes when it does.
+            plan::Source::System | plan::Source::Client => None,
+        },
+        transparent: plan.source == plan::Source::Client,
+        keep_alive: plan.tcp.keep_alive,
+        user_timeout: plan.tcp.user_timeout,
     }
 }
 

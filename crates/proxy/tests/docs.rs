@@ -7,7 +7,7 @@ use evenkeel_wire::{proxy_protocol, tls_hello};
 const PAGE: &str = include_str!("../../../docs/errors.md");
 
 /// Causes of connections that end before an exchange; they are counted but belong to no table.
-const CONNECTIONS: [&str; 2] = ["descriptors-exhausted", "socket-lost"];
+const CONNECTIONS: [&str; 3] = ["datagram-dropped", "descriptors-exhausted", "socket-lost"];
 
 #[test]
 fn every_cause_has_its_row() {

@@ -9,4 +9,6 @@ pub mod cookie;
 pub mod http1;
 pub mod proxy_protocol;
 pub mod query;
+pub mod quic;
 pub mod tls_hello;
+pub mod udp_flow;

@@ -21,7 +21,7 @@ const ROWS: &[Row] = &[
         external: &["annotate-snippets", "regex", "serde", "serde_json", "toml"],
     },
     Row { name: "observe", internal: &["plan"], external: &["foldhash"] },
-    Row { name: "net", internal: &[], external: &["rustix", "socket2", "tokio"] },
+    Row { name: "net", internal: &[], external: &["libc", "rustix", "socket2", "tokio"] },
     Row {
         name: "proxy",
         internal: &["balance", "net", "observe", "plan", "wire"],

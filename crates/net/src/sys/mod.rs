@@ -1,8 +1,25 @@
 //! The only `unsafe` code of the crate.
 #![allow(unsafe_code)]
 
+pub(crate) mod datagrams;
+
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Lets a socket use addresses that are not this machine's (IP_TRANSPARENT; the address family
+/// says which). Needs CAP_NET_ADMIN.
+pub(crate) fn set_transparent(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    let (level, name) = match v6 {
+        true => (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT),
+        false => (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
+    };
+    datagrams::set_option(socket, level, name, 1)
+}
+
+/// Lets the kernel choose the port only when the socket is connected.
+pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+    datagrams::set_option(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
 
 /// Takes ownership of an inherited descriptor by its number. An error if no such descriptor is
 /// open.
