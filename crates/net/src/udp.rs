@@ -205,6 +205,9 @@ fn is_refused_segmentation(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EOPNOTSUPP))
 }
 
+/// Messages of one batch.
+const MESSAGES: usize = 32;
+
 /// Where messages are received: 32 of up to 64 KiB. One for each core is enough, since what was
 /// received is passed on before the next call.
 pub struct Batch {
@@ -235,7 +238,7 @@ impl Default for Batch {
 impl Batch {
     /// An empty one. The memory is taken when it is first used.
     pub fn new() -> Batch {
-        Batch { slots: Slots::new(32) }
+        Batch { slots: Slots::new(MESSAGES) }
     }
 
     /// What was received last.
@@ -253,7 +256,58 @@ impl Batch {
     }
 }
 
+/// Messages of one sender and size, in the order in which they came, to be sent on together.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// The first of them.
+    pub first: Message<'a>,
+    /// The bytes of all, as [`UdpSocket::try_send`] wants them.
+    pub slices: &'a [IoSlice<'a>],
+    /// How many datagrams they are.
+    pub count: usize,
+}
+
+impl Batch {
+    /// What was received last, by senders: the order of each sender's datagrams is kept.
+    pub fn runs(&self, mut each: impl FnMut(&Run<'_>)) {
+        let mut waiting: [Option<Message<'_>>; MESSAGES] = [None; MESSAGES];
+        waiting.iter_mut().zip(self.messages()).for_each(|(place, message)| *place = Some(message));
+        for at in 0..MESSAGES {
+            let Some(first) = waiting[at].take() else { continue };
+            let mut slices = [IoSlice::new(first.bytes); MESSAGES];
+            let (mut used, mut bytes, mut count) = (1, first.bytes.len(), first.count());
+            let mut open = first.is_whole(first.segment);
+            for place in waiting.iter_mut().skip(at + 1) {
+                let Some(next) = place.filter(|next| next.is_like(&first)) else { continue };
+                // A datagram of another size ends the run; it begins the next of its sender.
+                let fits = next.segment == first.segment || next.bytes.len() < first.segment;
+                let small = bytes + next.bytes.len() <= SEGMENTED_MAX
+                    && count + next.count() <= SEGMENTS_MAX;
+                if !(open && fits && small) || next.bytes.is_empty() {
+                    break;
+                }
+                open = next.is_whole(first.segment);
+                (bytes, count) = (bytes + next.bytes.len(), count + next.count());
+                slices[used] = IoSlice::new(next.bytes);
+                used += 1;
+                *place = None;
+            }
+            each(&Run { first, slices: &slices[..used], count });
+        }
+    }
+}
+
 impl Message<'_> {
+    /// Whether every one of its datagrams has that size.
+    fn is_whole(&self, segment: usize) -> bool {
+        !self.bytes.is_empty() && self.bytes.len().is_multiple_of(segment)
+    }
+
+    /// Whether it has the same ends.
+    fn is_like(&self, other: &Message<'_>) -> bool {
+        self.peer == other.peer && self.local == other.local
+    }
+
     /// How many datagrams they are.
     pub fn count(&self) -> usize {
         // An empty datagram is one, too.

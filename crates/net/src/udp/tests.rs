@@ -123,3 +123,44 @@ async fn that_nobody_listens_is_told() {
     assert_eq!(socket.try_send(&[IoSlice::new(b"y")], 1, None, None).unwrap(), 1);
     assert_eq!(back.recv(&mut [0; 10]).unwrap(), 1);
 }
+
+#[tokio::test]
+async fn runs_keep_the_order_of_each_sender() {
+    let front = bound("127.0.0.1:0");
+    let to = front.local_address().unwrap();
+    let (one, two) = (plain("127.0.0.1:0"), plain("127.0.0.1:0"));
+    let sent: [(&Plain, &[u8]); 9] = [
+        (&one, b"aaaa"),
+        (&two, b"AAAA"),
+        (&one, b"bbbb"),
+        (&one, b"cc"),
+        (&two, b""),
+        (&one, b"dddd"),
+        (&two, b"BBBB"),
+        (&one, b"eeeee"),
+        (&two, b"CCCC"),
+    ];
+    for (socket, bytes) in sent {
+        assert_eq!(socket.send_to(bytes, to).unwrap(), bytes.len());
+    }
+    let mut batch = Batch::new();
+    while batch.messages().count() < sent.len() {
+        // All of them are there: sending on loopback ends with the arrival.
+        assert_eq!(front.recv(&mut batch).await.unwrap(), sent.len());
+    }
+    let mut runs = Vec::new();
+    batch.runs(|run| {
+        let text = run.slices.iter().map(|slice| str::from_utf8(slice).unwrap());
+        let name = if run.first.peer == one.local_addr().unwrap() { "one" } else { "two" };
+        runs.push(format!("{name} {} {}", run.count, text.collect::<Vec<_>>().join("+")));
+    });
+    let expected = [
+        "one 3 aaaa+bbbb+cc",
+        "two 1 AAAA",
+        "two 1 ",
+        "one 1 dddd",
+        "two 2 BBBB+CCCC",
+        "one 1 eeeee",
+    ];
+    assert_eq!(runs, expected);
+}

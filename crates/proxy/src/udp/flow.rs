@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use evenkeel_balance::{
     Ask, Bound, Guard, Health, Micros as BalanceMicros, NoMember, Outcome, Tried,
 };
 use evenkeel_net::connect::Target;
-use evenkeel_net::udp::{self, Batch, Message, UdpSocket};
+use evenkeel_net::udp::{self, Batch, Message, Run, UdpSocket};
 use evenkeel_net::{Micros, Peer, clock, limits};
 use evenkeel_observe::access_log::Affinity as Logged;
 use evenkeel_observe::metrics::Dial;
@@ -61,12 +61,11 @@ pub(super) enum Answered {
 /// A flow for a client: picks a member and connects to it.
 pub(super) fn open(
     front: &Front,
-    client: SocketAddr,
-    local: Option<IpAddr>,
-    first: &[u8],
+    first: &Message<'_>,
     mut tried: Tried,
     tally: &mut Tally,
 ) -> Result<Flow, Failure> {
+    let client = first.peer;
     let snapshot = front.core.snapshot();
     let listener = snapshot.listener(front.listener).ok_or(Failure::NO_MEMBER)?;
     tally.listener = Some(listener.plan.name.clone());
@@ -75,7 +74,7 @@ pub(super) fn open(
     let pool = route.and_then(|route| route.pool()).cloned().ok_or(Failure::NO_MEMBER)?;
     tally.pool = Some(pool.clone());
     let hash = client_key(Some(client.ip().to_canonical()));
-    let by_id = listener.quic().and_then(|ids| ids.find(&pool, first));
+    let by_id = listener.quic().and_then(|ids| ids.find(&pool, first.bytes));
     let (guard, upstream, key) = loop {
         let bound = match (&by_id, &pool.plan.affinity) {
             (Some(tag), _) => Bound::Tag(tag.as_bytes()),
@@ -122,7 +121,7 @@ pub(super) fn open(
     }
     Ok(Flow {
         client,
-        local,
+        local: first.local,
         upstream,
         key,
         pool,
@@ -215,13 +214,13 @@ impl Flow {
     }
 
     /// Sends the client's datagrams to the member.
-    pub(super) fn send(&self, front: &Front, slices: &[IoSlice<'_>], segment: usize, now: Micros) {
-        let bytes: u64 = slices.iter().map(|slice| slice.len() as u64).sum();
-        match self.upstream.try_send(slices, segment, None, None) {
+    pub(super) fn send(&self, front: &Front, run: &Run<'_>, now: Micros) {
+        match self.upstream.try_send(run.slices, run.first.segment, None, None) {
             Ok(sent) => {
                 if let (Some(expected), Some(each)) = (self.expected.get(), front.responses()) {
                     self.expected.set(Some(expected + sent as u64 * u64::from(each)));
                 }
+                let bytes = size(run);
                 self.tally.borrow_mut().up += bytes;
                 self.tell(front, bytes, 0);
             }
@@ -248,32 +247,28 @@ impl Flow {
         }
     }
 
-    /// Sends an answer of the member to the client.
-    pub(super) fn answer(&self, front: &Front, message: &Message<'_>, now: Micros) -> Answered {
+    /// Sends answers of the member to the client.
+    pub(super) fn answer(&self, front: &Front, run: &Run<'_>, now: Micros) -> Answered {
         if let Some(guard) = &*self.guard.borrow() {
             guard.first_byte(BalanceMicros(now.0));
         }
-        front.learn(self, message.bytes);
-        let slices = [IoSlice::new(message.bytes)];
-        let sent = front.socket.try_send(&slices, message.segment, Some(self.client), self.local);
-        let datagrams = message.count() as u64;
+        front.learn(self, run.first.bytes);
+        let (client, local) = (Some(self.client), self.local);
+        let sent = front.socket.try_send(run.slices, run.first.segment, client, local);
         if sent.is_err() {
             front.core.metrics.borrow_mut().refused(front.listener, "datagram-dropped");
         } else {
+            let bytes = size(run);
             let mut tally = self.tally.borrow_mut();
-            tally.down += message.bytes.len() as u64;
+            tally.down += bytes;
             tally.first_byte.get_or_insert(now.since(self.began));
             drop(tally);
-            self.tell(front, 0, message.bytes.len() as u64);
+            self.tell(front, 0, bytes);
         }
-        match self.expected.get() {
-            None => Answered::More,
-            Some(expected) if expected > datagrams => {
-                self.expected.set(Some(expected - datagrams));
-                Answered::More
-            }
-            Some(_) => Answered::Done,
-        }
+        let Some(expected) = self.expected.get() else { return Answered::More };
+        let left = expected.saturating_sub(run.count as u64);
+        self.expected.set(Some(left));
+        if left > 0 { Answered::More } else { Answered::Done }
     }
 
     fn tell(&self, front: &Front, up: u64, down: u64) {
@@ -324,6 +319,10 @@ impl Flow {
     pub(super) fn key(&self) -> u64 {
         self.key
     }
+}
+
+fn size(run: &Run<'_>) -> u64 {
+    run.slices.iter().map(|slice| slice.len() as u64).sum()
 }
 
 /// Carries answers back until the flow ends.

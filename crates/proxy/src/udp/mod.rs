@@ -8,12 +8,12 @@ mod flow;
 mod quic;
 
 use std::cell::{Cell, RefCell};
-use std::io::IoSlice;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evenkeel_net::udp::{Batch, UdpSocket};
+use evenkeel_balance::Tried;
+use evenkeel_net::udp::{Batch, Message, Run, UdpSocket};
 use evenkeel_net::{Micros, Peer, clock};
 use evenkeel_wire::udp_flow::{FlowId, Table};
 use foldhash::fast::RandomState;
@@ -101,43 +101,15 @@ impl Front {
         if self.stopped.get() { idle.min(DRAIN_IDLE) } else { idle }
     }
 
-    /// Passes on what was received: neighbours of one flow and size go out together.
+    /// Passes on what was received: datagrams of one flow and size go out together.
     fn take(self: &Rc<Front>, batch: &Batch) {
-        let mut messages = batch.messages().peekable();
-        let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(32);
         let now = clock::now();
-        while let Some(first) = messages.next() {
-            slices.clear();
-            slices.push(IoSlice::new(first.bytes));
-            let whole = |bytes: &[u8]| {
-                !bytes.is_empty() && bytes.len().is_multiple_of(first.segment.max(1))
-            };
-            let mut open = whole(first.bytes);
-            while open
-                && let Some(next) = messages.next_if(|next| {
-                    next.peer == first.peer
-                        && next.local == first.local
-                        && next.segment <= first.segment
-                        && !next.bytes.is_empty()
-                        && (next.segment == first.segment || next.bytes.len() <= first.segment)
-                })
-            {
-                open = next.segment == first.segment && whole(next.bytes);
-                slices.push(IoSlice::new(next.bytes));
-            }
-            self.pass(first.peer, first.local, &slices, first.segment, now);
-        }
+        batch.runs(|run| self.pass(run, now));
     }
 
     /// Passes datagrams of one client on to the member of its flow.
-    fn pass(
-        self: &Rc<Front>,
-        client: SocketAddr,
-        local: Option<IpAddr>,
-        slices: &[IoSlice<'_>],
-        segment: usize,
-        now: Micros,
-    ) {
+    fn pass(self: &Rc<Front>, run: &Run<'_>, now: Micros) {
+        let client = run.first.peer;
         let found = {
             let mut flows = self.flows.borrow_mut();
             let id = flows.find(&client);
@@ -153,31 +125,24 @@ impl Front {
                 self.flows.borrow_mut().remove(id);
                 let tried = flow.tried();
                 flow.end(self, None);
-                match self.open(client, local, slices, tried, now) {
+                match self.open(&run.first, tried, now) {
                     Some(flow) => flow,
                     None => return,
                 }
             }
-            None => match self.open(client, local, slices, Default::default(), now) {
+            None => match self.open(&run.first, Tried::default(), now) {
                 Some(flow) => flow,
                 None => return,
             },
         };
-        flow.send(self, slices, segment, now);
+        flow.send(self, run, now);
     }
 
-    /// A new flow for a client.
-    fn open(
-        self: &Rc<Front>,
-        client: SocketAddr,
-        local: Option<IpAddr>,
-        slices: &[IoSlice<'_>],
-        tried: evenkeel_balance::Tried,
-        now: Micros,
-    ) -> Option<Rc<Flow>> {
-        let first = slices.first().map_or(&[][..], |slice| slice);
+    /// A new flow for the client of a datagram.
+    fn open(self: &Rc<Front>, first: &Message<'_>, tried: Tried, now: Micros) -> Option<Rc<Flow>> {
+        let client = first.peer;
         let mut tally = Tally::default();
-        match flow::open(self, client, local, first, tried, &mut tally) {
+        match flow::open(self, first, tried, &mut tally) {
             Ok(flow) => {
                 let flow = Rc::new(flow);
                 let (id, evicted) = self.flows.borrow_mut().insert(client, flow.clone(), now.0);
@@ -206,9 +171,7 @@ impl Front {
         let now = clock::now();
         self.flows.borrow_mut().answered(id, now.0);
         let mut answered = Answered::More;
-        for message in batch.messages() {
-            answered = flow.answer(self, &message, now);
-        }
+        batch.runs(|run| answered = flow.answer(self, run, now));
         if let Answered::Done = answered {
             self.flows.borrow_mut().remove(id);
         }
