@@ -16,6 +16,7 @@ pub mod limits;
 pub mod listen;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod splice;
 pub mod stream;
 mod sys;
 pub mod udp;

@@ -120,6 +120,12 @@ impl Stream {
 }
 
 impl RecvHalf<'_> {
+    /// Whether bytes can go on to `to` without a copy in this process.
+    pub fn can_splice(&self, to: &SendHalf<'_>) -> bool {
+        let here = matches!(self, RecvHalf::Tcp(_) | RecvHalf::Unix(_));
+        here && matches!(to, SendHalf::Tcp(_) | SendHalf::Unix(_))
+    }
+
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             RecvHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use evenkeel_balance::Guard;
+use evenkeel_net::splice::Pipe;
 use evenkeel_net::stream::{RecvHalf, SendHalf};
 use evenkeel_net::{Buffer, Deadline, Micros, Stream, clock};
 
@@ -18,6 +19,10 @@ use crate::sessions::Place;
 const WINDOW: usize = 64 * 1024;
 /// Reads of one direction in a row, after which others get their turn.
 const TURNS: u32 = 16;
+/// Bytes of one read that count as bulk,
+const PIECE: usize = 8 * 1024;
+/// and how many such bytes in a row it takes until they are passed on without a copy.
+const BULK: u64 = 256 * 1024;
 /// How old counters may grow while bytes flow.
 const TELL: Duration = Duration::from_millis(20);
 
@@ -148,8 +153,12 @@ impl Broken {
 /// One direction: what waits, then what comes, then the end.
 struct Lane {
     buffer: Buffer,
+    /// What is on its way without a copy.
+    pipe: Option<Pipe>,
     /// Bytes passed on.
     total: u64,
+    /// Bytes in large pieces since the last small one.
+    bulk: u64,
     state: State,
 }
 
@@ -163,7 +172,7 @@ enum State {
 
 impl Lane {
     fn new(buffer: Buffer) -> Lane {
-        Lane { buffer, total: 0, state: State::Open }
+        Lane { buffer, pipe: None, total: 0, bulk: 0, state: State::Open }
     }
 
     /// Passes on what there is. Ready when the end was passed on, or either end broke.
@@ -184,8 +193,7 @@ impl Lane {
                 State::Done => return Poll::Ready(Ok(())),
             }
             if self.state == State::Open
-                && ready!(from.poll_recv(cx, &mut self.buffer, WINDOW)).map_err(|_| Broken::From)?
-                    == 0
+                && ready!(self.poll_in(cx, from, to)).map_err(|_| Broken::From)? == 0
             {
                 self.state = State::Ending;
             }
@@ -194,11 +202,51 @@ impl Lane {
         Poll::Pending
     }
 
+    /// Takes in what has come: by copy, or once it comes in bulk, without.
+    fn poll_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut RecvHalf<'_>,
+        to: &SendHalf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let received = if self.bulk < BULK || !from.can_splice(to) {
+            ready!(from.poll_recv(cx, &mut self.buffer, WINDOW))?
+        } else {
+            if self.pipe.is_none() {
+                // Without descriptors for a pipe there is still the way by copy.
+                match Pipe::new() {
+                    Ok(pipe) => self.pipe = Some(pipe),
+                    Err(_) => self.bulk = 0,
+                }
+            }
+            match &mut self.pipe {
+                Some(pipe) => match pipe.poll_fill(cx, from) {
+                    // While nothing comes, others may use it.
+                    Poll::Pending => {
+                        self.pipe = None;
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(filled) => filled?,
+                },
+                None => ready!(from.poll_recv(cx, &mut self.buffer, WINDOW))?,
+            }
+        };
+        self.bulk = if received < PIECE { 0 } else { self.bulk.saturating_add(received as u64) };
+        Poll::Ready(Ok(received))
+    }
+
     fn poll_out(&mut self, cx: &mut Context<'_>, to: &mut SendHalf<'_>) -> Poll<io::Result<()>> {
         while !self.buffer.is_empty() {
             let sent = ready!(to.poll_send(cx, &[IoSlice::new(self.buffer.bytes())]))?;
             self.total += sent as u64;
             self.buffer.consume(sent);
+        }
+        while let Some(pipe) = self.pipe.as_mut().filter(|pipe| !pipe.is_empty()) {
+            let sent = ready!(pipe.poll_drain(cx, to))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.total += sent as u64;
         }
         Poll::Ready(Ok(()))
     }
