@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use crate::stream::Stream;
-use crate::sys;
+use crate::{listen, sys};
 
 /// An address that needs no resolving.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -81,7 +81,7 @@ pub async fn connect_with(
                     false => prepared(*address, options)?.connect(*address).await?,
                 };
                 stream.set_nodelay(true)?;
-                refuse_self(&stream)?;
+                refuse_self(&stream, *address)?;
                 Ok(Stream::Tcp(stream))
             }
             Target::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
@@ -96,7 +96,7 @@ fn prepared(to: SocketAddr, options: &Options) -> io::Result<TcpSocket> {
     let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     let raw = socket2::SockRef::from(&socket);
     if let Some(time) = options.keep_alive {
-        raw.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(time))?;
+        raw.set_tcp_keepalive(&listen::keep_alive_after(time))?;
     }
     if options.user_timeout.is_some() {
         raw.set_tcp_user_timeout(options.user_timeout)?;
@@ -116,11 +116,14 @@ fn prepared(to: SocketAddr, options: &Options) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
+/// The lowest port that a kernel may be told to choose by itself (Linux' own choice begins at
+/// 32768).
+const EPHEMERAL: u16 = 1024;
+
 /// A dead member on this machine whose port lies in the ephemeral range: the kernel may choose
 /// that very port as our own and connect the socket to itself (TCP simultaneous open).
-fn refuse_self(stream: &TcpStream) -> io::Result<()> {
-    let peer = stream.peer_addr()?;
-    if peer.ip().is_loopback() && stream.local_addr()? == peer {
+fn refuse_self(stream: &TcpStream, peer: SocketAddr) -> io::Result<()> {
+    if peer.ip().is_loopback() && peer.port() >= EPHEMERAL && stream.local_addr()? == peer {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     Ok(())

@@ -68,10 +68,15 @@ pub fn tune(
     }
     let socket = socket2::SockRef::from(socket);
     match keep_alive {
-        Some(time) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(time))?,
+        Some(time) => socket.set_tcp_keepalive(&keep_alive_after(time))?,
         None => socket.set_keepalive(false)?,
     }
     socket.set_tcp_user_timeout(user_timeout)
+}
+
+/// Asks after that silence, and three times at the same distance until the peer counts as dead.
+pub(crate) fn keep_alive_after(time: Duration) -> TcpKeepalive {
+    TcpKeepalive::new().with_time(time).with_interval(time).with_retries(3)
 }
 
 /// Makes a unix socket that listens. A socket file that nobody listens on any more is replaced.

@@ -125,8 +125,8 @@ pub enum MemberPort {
 /// Options of TCP connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TcpOptions {
-    /// Silence after which the system asks whether the peer still lives (SO_KEEPALIVE, then nine
-    /// questions 75 s apart unless the system says otherwise); 1 s to 9 h. `None`: never.
+    /// Silence after which the system asks whether the peer still lives (SO_KEEPALIVE), three times
+    /// at the same distance; 1 s to 9 h. `None`: never.
     pub keep_alive: Option<Duration>,
     /// How long sent data may stay unacknowledged before the connection counts as broken
     /// (TCP_USER_TIMEOUT, RFC 5482); `None`: as the system has it, about 15 minutes.

@@ -71,7 +71,7 @@ pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -
             let there = up.poll(cx, &mut client_recv, &mut member_send);
             let back = down.poll(cx, &mut member_recv, &mut client_send);
             if counts.moved(up.total, down.total, watch) {
-                wait.set_after(counts.at, watch.idle);
+                wait.set_after(counts.at, if counts.is_told() { watch.idle } else { TELL });
             }
             let client_side = (Failure::CLIENT_RESET, Failure::MEMBER_BROKE);
             let member_side = (client_side.1, client_side.0);
@@ -80,7 +80,16 @@ pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -
                 (_, Poll::Ready(Err(broken))) => Poll::Ready(Some(broken.of(member_side))),
                 (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(None),
                 _ if watch.place.is_ended(cx.waker()) => Poll::Ready(Some(Failure::MEMBER_OUT)),
-                _ => wait.poll(cx).map(|()| Some(Failure::IDLE_TIMEOUT)),
+                _ => loop {
+                    if wait.poll(cx).is_pending() {
+                        break Poll::Pending;
+                    }
+                    if counts.is_told() {
+                        break Poll::Ready(Some(Failure::IDLE_TIMEOUT));
+                    }
+                    counts.tell(watch);
+                    wait.set_after(counts.at, watch.idle);
+                },
             }
         })
         .await
@@ -90,7 +99,8 @@ pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -
         client.stream.reset_on_close();
         member.stream.reset_on_close();
     }
-    counts.tell(up.total, down.total, watch);
+    counts.seen = (up.total, down.total);
+    counts.tell(watch);
     Relayed { up: up.total, down: down.total, first_byte: counts.first_byte, broken }
 }
 
@@ -117,17 +127,21 @@ impl Counts {
         }
         self.seen = (up, down);
         if self.at.since(self.told_at) >= TELL {
-            self.tell(up, down, watch);
+            self.tell(watch);
         }
         true
     }
 
-    fn tell(&mut self, up: u64, down: u64, watch: &Watch<'_>) {
-        let (new_up, new_down) = (up - self.told.0, down - self.told.1);
-        if (new_up, new_down) == (0, 0) {
+    fn is_told(&self) -> bool {
+        self.seen == self.told
+    }
+
+    fn tell(&mut self, watch: &Watch<'_>) {
+        if self.is_told() {
             return;
         }
-        self.told = (up, down);
+        let (new_up, new_down) = (self.seen.0 - self.told.0, self.seen.1 - self.told.1);
+        self.told = self.seen;
         self.told_at = self.at;
         watch.guard.sent(new_up);
         watch.guard.received(new_down);

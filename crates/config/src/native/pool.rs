@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use evenkeel_plan::check::nearest;
 use evenkeel_plan::{
-    HashKey, Member, MemberPort, Name, Policy, Pool, PoolLimits, PoolTimeouts, ProxyVersion, Retry,
-    RetryOn, Source,
+    HashKey, Member, MemberPort, Name, OnDown, Policy, Pool, PoolLimits, PoolTimeouts,
+    ProxyVersion, Retry, RetryOn, Source,
 };
 
 use super::row::{Kind, Places, Row, keys, read};
@@ -157,6 +157,16 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         set: |draft, value, reader| {
             let words = [("own", MemberPort::Own), ("listener", MemberPort::Listener)];
             draft.plan.port = value.one_of(reader, &words).unwrap_or_default();
+        },
+    },
+    Row {
+        name: "on_down",
+        kind: Kind::Word(&["keep", "close"]),
+        default: "keep",
+        doc: "What becomes of relayed connections (layer 4, and HTTP after an upgrade) whose member goes down or is disabled. close: they are reset, so that clients come again and get another member.",
+        set: |draft, value, reader| {
+            let words = [("keep", OnDown::Keep), ("close", OnDown::Close)];
+            draft.plan.on_down = value.one_of(reader, &words).unwrap_or_default();
         },
     },
     Row {

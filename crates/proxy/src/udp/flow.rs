@@ -35,6 +35,8 @@ pub(super) struct Flow {
     local: Option<IpAddr>,
     upstream: UdpSocket,
     pool: Arc<PoolRt>,
+    /// The member's position in its pool.
+    member: usize,
     /// The number of the member, the same over reloads.
     key: u64,
     guard: RefCell<Option<Guard>>,
@@ -123,6 +125,7 @@ pub(super) fn open(
         client,
         local: first.local,
         upstream,
+        member: guard.index(),
         key,
         pool,
         guard: RefCell::new(Some(guard)),
@@ -176,10 +179,8 @@ impl Flow {
     /// Members that this client's datagrams need not try again.
     pub(super) fn tried(&self) -> Tried {
         let mut tried = self.tried.clone();
-        if self.refused.get()
-            && let Some(guard) = &*self.guard.borrow()
-        {
-            tried.add(guard.index());
+        if self.refused.get() {
+            tried.add(self.member);
         }
         tried
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use evenkeel_plan::{
-    Affinity, Check, CookieAffinity, HashKey, Health, HttpCheck, Member, MemberPort, Passive, Pool,
-    PoolLimits, PoolTimeouts, ProxyVersion, Retry, RetryOn, Source, StatusRange,
+    Affinity, Check, CookieAffinity, HashKey, Health, HttpCheck, Member, MemberPort, OnDown,
+    Passive, Pool, PoolLimits, PoolTimeouts, ProxyVersion, Retry, RetryOn, Source, StatusRange,
 };
 
 use super::parts::{Keys, duration, list, number, one_or_more, quoted, size};
@@ -29,6 +29,10 @@ pub(super) fn pool(pool: &Pool) -> String {
         Source::System => quoted("system"),
         Source::Client => quoted("client"),
         Source::Address(address) => quoted(&address.to_string()),
+    });
+    keys.unless("on_down", &pool.on_down, &usual.on_down, |on_down| match on_down {
+        OnDown::Keep => quoted("keep"),
+        OnDown::Close => quoted("close"),
     });
     keys.unless("port", &pool.port, &usual.port, |port| match port {
         MemberPort::Own => quoted("own"),
