@@ -149,18 +149,21 @@ impl Session {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn run(mut session: Session) {
-    loop {
-        let idle_time = session.idle_time();
-        match session.wait(idle_time).await {
-            Woken::Bytes => {}
-            Woken::Quiet | Woken::End => return,
-        }
-        match Box::pin(busy(&mut session)).await {
-            Next::KeepAlive | Next::Idle => {}
-            Next::Close => return,
-            Next::Linger => return linger(&mut session).await,
-            Next::Tunnel(upstream) => return Box::pin(tunnel::run(session, upstream)).await,
+#[allow(clippy::manual_async_fn, reason = "an async fn would keep the session twice")]
+pub(crate) fn run(mut session: Session) -> impl Future<Output = ()> {
+    async move {
+        loop {
+            let idle_time = session.idle_time();
+            match session.wait(idle_time).await {
+                Woken::Bytes => {}
+                Woken::Quiet | Woken::End => return,
+            }
+            match Box::pin(busy(&mut session)).await {
+                Next::KeepAlive | Next::Idle => {}
+                Next::Close => return,
+                Next::Linger => return Box::pin(linger(&mut session)).await,
+                Next::Tunnel(upstream) => return Box::pin(tunnel::run(session, upstream)).await,
+            }
         }
     }
 }
