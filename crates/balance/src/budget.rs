@@ -1,5 +1,6 @@
 //! The retry budget: a share of the requests of the last ten seconds, and ten a second always.
-//! Kept in tokens, a hundred to a retry, so that the hot path pays one addition.
+//! Kept in tokens, a hundred to a retry; the hot path counts the
+//! request and nothing more.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
@@ -10,8 +11,10 @@ const WINDOW_SECONDS: u64 = 10;
 
 #[derive(Debug)]
 pub(crate) struct Budget {
-    tokens: AtomicI64,
+    /// Requests so far; each brings `percent` tokens.
     requests: AtomicU64,
+    /// Tokens that time brought, less what was taken and what was forgotten.
+    other: AtomicI64,
     /// When tokens were last paid out, in microseconds, and the requests until then.
     paid: AtomicU64,
     seen: AtomicU64,
@@ -22,8 +25,8 @@ pub(crate) struct Budget {
 impl Budget {
     pub(crate) fn new(now: u64) -> Budget {
         Budget {
-            tokens: AtomicI64::new(FLOOR_PER_SECOND * WINDOW_SECONDS as i64),
             requests: AtomicU64::new(0),
+            other: AtomicI64::new(FLOOR_PER_SECOND * WINDOW_SECONDS as i64),
             paid: AtomicU64::new(now),
             seen: AtomicU64::new(0),
             rate: AtomicU64::new(0),
@@ -31,15 +34,25 @@ impl Budget {
     }
 
     /// A request began.
-    pub(crate) fn request(&self, percent: u8) {
+    pub(crate) fn request(&self) {
         self.requests.fetch_add(1, Relaxed);
-        self.tokens.fetch_add(i64::from(percent), Relaxed);
+    }
+
+    fn earned(&self, percent: u8) -> i64 {
+        i64::try_from(self.requests.load(Relaxed).saturating_mul(percent.into()))
+            .unwrap_or(i64::MAX / 2)
     }
 
     /// Takes a retry from the budget, if there is one left.
-    pub(crate) fn take(&self) -> bool {
-        let enough = |tokens: i64| (tokens >= RETRY).then_some(tokens - RETRY);
-        self.tokens.fetch_update(Relaxed, Relaxed, enough).is_ok()
+    pub(crate) fn take(&self, percent: u8) -> bool {
+        let earned = self.earned(percent);
+        let enough = |other: i64| (earned + other >= RETRY).then_some(other - RETRY);
+        self.other.fetch_update(Relaxed, Relaxed, enough).is_ok()
+    }
+
+    /// The plan's share changed: what was earned stays earned.
+    pub(crate) fn percent_changed(&self, old: u8, new: u8) {
+        self.other.fetch_add(self.earned(old) - self.earned(new), Relaxed);
     }
 
     /// Pays what time brings, and forgets what is older than the window. Called about four times a
@@ -60,9 +73,9 @@ impl Budget {
         let most =
             (FLOOR_PER_SECOND + (smoothed * u64::from(percent)) as i64) * WINDOW_SECONDS as i64;
         // Two steps; a take in between is lost to nobody.
-        let over = self.tokens.fetch_add(floor, Relaxed) + floor - most;
+        let over = self.other.fetch_add(floor, Relaxed) + floor + self.earned(percent) - most;
         if over > 0 {
-            self.tokens.fetch_sub(over, Relaxed);
+            self.other.fetch_sub(over, Relaxed);
         }
     }
 }
@@ -74,13 +87,13 @@ mod tests {
     #[test]
     fn a_fifth_of_the_requests_and_ten_a_second_may_be_retried() {
         let budget = Budget::new(0);
-        while budget.take() {}
-        (0..1000).for_each(|_| budget.request(20));
-        assert_eq!((0..).take_while(|_| budget.take()).count(), 200);
+        while budget.take(20) {}
+        (0..1000).for_each(|_| budget.request());
+        assert_eq!((0..).take_while(|_| budget.take(20)).count(), 200);
         for quarter in 1..=4 {
             budget.tick(20, quarter * 250_000);
         }
-        assert_eq!((0..).take_while(|_| budget.take()).count(), 10);
+        assert_eq!((0..).take_while(|_| budget.take(20)).count(), 10);
     }
 
     #[test]
@@ -89,6 +102,6 @@ mod tests {
         for quarter in 1..=400 {
             budget.tick(20, quarter * 250_000);
         }
-        assert_eq!((0..).take_while(|_| budget.take()).count(), 100);
+        assert_eq!((0..).take_while(|_| budget.take(20)).count(), 100);
     }
 }

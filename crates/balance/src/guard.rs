@@ -1,6 +1,8 @@
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::fence;
 use std::time::Duration;
 
 use crate::ask::{Micros, Outcome};
@@ -17,6 +19,8 @@ pub struct Guard {
     /// When the wait for an answer began: at the pick, then at the connection.
     began: Cell<Micros>,
     first_byte: Cell<Option<Duration>>,
+    /// The member gave a sign of life for this exchange.
+    answered: Cell<bool>,
 }
 
 impl Guard {
@@ -29,6 +33,7 @@ impl Guard {
             index,
             began: Cell::new(now),
             first_byte: Cell::new(None),
+            answered: Cell::new(false),
         })
     }
 
@@ -52,6 +57,7 @@ impl Guard {
         if self.first_byte.get().is_none() {
             let took = now.since(self.began.get());
             self.first_byte.set(Some(took));
+            self.answered.set(true);
             self.member.answered(took, now);
         }
     }
@@ -73,8 +79,9 @@ impl Guard {
 
     /// The exchange ended.
     pub fn report(self, outcome: Outcome, now: Micros) {
-        if !matches!(outcome, Outcome::Aborted | Outcome::ConnectFailed) {
-            self.member.saw_bytes(now);
+        if matches!(outcome, Outcome::Answered { .. } | Outcome::Reset | Outcome::BadAnswer) {
+            self.answered.set(true);
+            self.member.lives();
         }
         self.pool.heard(self.index, outcome, now);
     }
@@ -82,8 +89,12 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.member.leave();
-        self.pool.queue().wake_one();
+        if self.member.leave(self.answered.get()) {
+            // One who joins the line looks at the members after it; this one looked at the line
+            // after its place was free. The fence is on both sides, so one sees the other.
+            fence(SeqCst);
+        }
+        self.pool.queue().wake(1);
     }
 }
 

@@ -16,6 +16,7 @@ mod member;
 mod policy;
 mod pool;
 mod queue;
+mod shared;
 mod view;
 
 pub use ask::{

@@ -6,17 +6,21 @@ use std::time::Duration;
 use evenkeel_plan::{self as plan, Address, MemberState, Name, Passive, Weight};
 
 use crate::ask::{Change, Health, Micros, Outcome, ProbeResult};
+use crate::hash::hash_key;
 
 /// A member that came back from an ejection gets its share back over this time.
 const RETURN_RAMP: Duration = Duration::from_secs(2);
 /// A growing share begins at a tenth.
 const RAMP_FLOOR_PERCENT: u64 = 10;
-/// Without a byte for this long while requests are under way, a member is suspect,
+/// Without a sign of life for this long while new requests wait, a member is suspect,
 const STALL_MIN: Duration = Duration::from_millis(50);
 /// or for this many times its usual time to answer.
 const STALL_FACTOR: u64 = 8;
-/// Requests under way before a silence means anything.
-const STALL_ACTIVE: u32 = 2;
+/// New requests that wait before a silence means anything.
+const STALL_UNANSWERED: u32 = 2;
+/// In policies that go by latency, an old measurement is halved for each of these that passes
+/// without a new one: a member that was slow once gets another chance.
+const LATENCY_HALF_LIFE_MICROS: u64 = 1_000_000;
 
 /// One server of a pool, with all that is counted, measured and ordered about it. It outlives
 /// reloads by its identity, address and tag.
@@ -31,8 +35,13 @@ pub struct Member {
     requests: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
-    /// When a byte last came from it, or it got work after having had none.
-    progress: AtomicU64,
+    /// Requests that began after its last sign of life and still wait for theirs. Requests that
+    /// were under way before do not count: tunnels, downloads and long polls are silent by nature.
+    unanswered: AtomicU32,
+    /// When the first of those began.
+    silent_since: AtomicU64,
+    /// When an answer last began.
+    answered_at: AtomicU64,
     /// Smoothed time to the first byte in microseconds; 0: none yet.
     latency: AtomicU64,
     /// Bytes moved lately; halved every second.
@@ -57,6 +66,8 @@ pub struct Member {
     downs: AtomicU64,
     pub(crate) heartbeat: Heartbeat,
     identity: (Address, Name),
+    /// The identity as a number, for consistent hashing: the same on every machine.
+    number: u64,
     cold: Mutex<Cold>,
 }
 
@@ -93,7 +104,9 @@ impl Member {
             requests: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
-            progress: AtomicU64::new(now.0),
+            unanswered: AtomicU32::new(0),
+            silent_since: AtomicU64::new(now.0),
+            answered_at: AtomicU64::new(now.0),
             latency: AtomicU64::new(0),
             recent: AtomicU64::new(0),
             credit: AtomicI64::new(0),
@@ -111,6 +124,7 @@ impl Member {
             downs: AtomicU64::new(0),
             heartbeat: Heartbeat::default(),
             identity: (plan.address.clone(), plan.tag.clone()),
+            number: hash_key(format!("{} {}", plan.address, plan.tag).as_bytes()),
             cold: Mutex::new(cold),
         }
     }
@@ -207,14 +221,14 @@ impl Member {
         self.up.load(Relaxed)
     }
 
-    /// Whether it has been silent for long although requests are under way. Policies prefer others
-    /// as long as there is one; nothing else changes.
+    /// Whether it has been silent for long although new requests wait. Policies prefer others as
+    /// long as there is one; nothing else changes.
     #[inline]
     pub fn is_suspect(&self, now: Micros) -> bool {
-        if self.active.load(Relaxed) < STALL_ACTIVE {
+        if self.unanswered.load(Relaxed) < STALL_UNANSWERED {
             return false;
         }
-        let silence = now.0.saturating_sub(self.progress.load(Relaxed));
+        let silence = now.0.saturating_sub(self.silent_since.load(Relaxed));
         // STALL_MIN is far below 2^64 microseconds.
         silence > STALL_MIN.as_micros() as u64
             && silence > self.latency.load(Relaxed).saturating_mul(STALL_FACTOR)
@@ -260,6 +274,25 @@ impl Member {
         Some(self.latency.load(Relaxed)).filter(|micros| *micros > 0).map(Duration::from_micros)
     }
 
+    /// The same in microseconds as policies use it: less and less while nothing new is known.
+    pub(crate) fn expected_latency(&self, now: Micros) -> Option<u64> {
+        let known = Some(self.latency.load(Relaxed)).filter(|micros| *micros > 0)?;
+        if self.unanswered.load(Relaxed) > 0 {
+            return Some(known);
+        }
+        Some(self.faded(known, now))
+    }
+
+    fn faded(&self, latency: u64, now: Micros) -> u64 {
+        let idle = now.0.saturating_sub(self.answered_at.load(Relaxed));
+        (latency >> (idle / LATENCY_HALF_LIFE_MICROS).min(63)).max(1)
+    }
+
+    /// Its identity as a number.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// How often it went up and down.
     pub fn health_changes(&self) -> (u64, u64) {
         (self.ups.load(Relaxed), self.downs.load(Relaxed))
@@ -278,38 +311,46 @@ impl Member {
     /// Counts a request, unless the last place was taken meanwhile.
     pub(crate) fn enter(&self, now: Micros) -> bool {
         let most = self.max_requests.load(Relaxed);
-        let before = if most == u32::MAX {
-            self.active.fetch_add(1, Relaxed)
+        if most == u32::MAX {
+            self.active.fetch_add(1, Relaxed);
         } else {
             let room = |active: u32| (active < most).then_some(active + 1);
-            match self.active.fetch_update(Relaxed, Relaxed, room) {
-                Ok(before) => before,
-                Err(_) => return false,
+            if self.active.fetch_update(Relaxed, Relaxed, room).is_err() {
+                return false;
             }
-        };
-        if before == 0 {
-            self.progress.store(now.0, Relaxed);
+        }
+        if self.unanswered.fetch_add(1, Relaxed) == 0 {
+            self.silent_since.store(now.0, Relaxed);
         }
         self.requests.fetch_add(1, Relaxed);
         true
     }
 
-    pub(crate) fn leave(&self) {
+    /// A request ended. True when somebody may wait for its place.
+    pub(crate) fn leave(&self, answered: bool) -> bool {
+        if !answered {
+            // Nobody waits for this answer any more. A sign of life may have cleared the count.
+            let fewer = |waiting: u32| waiting.checked_sub(1);
+            let _ = self.unanswered.fetch_update(Relaxed, Relaxed, fewer);
+        }
         self.active.fetch_sub(1, Relaxed);
+        self.max_requests.load(Relaxed) != u32::MAX
     }
 
     /// The first byte of an answer came after `took`. Peaks count at once, calm comes slowly
     /// (peak-EWMA, as in Finagle).
     pub(crate) fn answered(&self, took: Duration, now: Micros) {
-        self.progress.store(now.0, Relaxed);
         let sample = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
-        let old = self.latency.load(Relaxed);
+        let old = self.faded(self.latency.load(Relaxed), now);
+        self.lives();
+        self.answered_at.store(now.0, Relaxed);
         let new = if sample >= old { sample } else { old - (old - sample).div_ceil(8) };
         self.latency.store(new, Relaxed);
     }
 
     pub(crate) fn moved(&self, received: u64, sent: u64) {
         if received > 0 {
+            self.lives();
             self.bytes_in.fetch_add(received, Relaxed);
         }
         if sent > 0 {
@@ -318,8 +359,16 @@ impl Member {
         self.recent.fetch_add(received + sent, Relaxed);
     }
 
-    pub(crate) fn saw_bytes(&self, now: Micros) {
-        self.progress.store(now.0, Relaxed);
+    /// A sign of life: whatever waits need not wait for a frozen member.
+    pub(crate) fn lives(&self) {
+        if self.unanswered.load(Relaxed) > 0 {
+            self.unanswered.store(0, Relaxed);
+        }
+    }
+
+    /// Places that are free.
+    pub(crate) fn room(&self) -> usize {
+        self.max_requests.load(Relaxed).saturating_sub(self.active.load(Relaxed)) as usize
     }
 
     pub(crate) fn set_state(&self, state: MemberState) {

@@ -1,21 +1,18 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use evenkeel_plan::{self as plan, MemberState, Name, Policy, Weight};
 
 use crate::ask::{Ask, Bound, Change, Micros, NoMember, Outcome, Pick, ProbeResult, Rng, Why};
-use crate::budget::Budget;
 use crate::guard::Guard;
 use crate::member::{Member, is_failure};
-use crate::policy::{self, Fits, apache};
+use crate::policy::{self, Contest, Fits, apache};
 use crate::queue::{Queue, Ticket};
-use crate::view::{Candidate, Role, Table, View};
-
-/// Changes that wait to be told; more are forgotten, oldest first.
-const CHANGES_MAX: usize = 1024;
+use crate::shared::{Shared, lock};
+use crate::view::{self, Candidate, Role, Table, View};
 
 /// A set of members and who of them gets the next request. Shared by all cores.
 #[derive(Debug)]
@@ -25,13 +22,10 @@ pub struct Pool {
     roles: Vec<Role>,
     by_tag: HashMap<Name, usize, foldhash::fast::FixedState>,
     view: ArcSwap<View>,
-    /// Whose turn it is.
-    cursor: Arc<AtomicU64>,
-    /// Held while an Apache policy decides.
-    turn: Mutex<()>,
-    budget: Budget,
-    queue: Queue,
-    changes: Mutex<Vec<(usize, Change)>>,
+    /// Held while the view is built, so that the last view built knows the last order given.
+    building: Mutex<()>,
+    /// What outlives a reload.
+    shared: Arc<Shared>,
     /// When recent bytes were last halved.
     halved: AtomicU64,
 }
@@ -61,16 +55,23 @@ impl Pool {
             by_tag: plan.members.iter().enumerate().map(|(at, m)| (m.tag.clone(), at)).collect(),
             members,
             view: ArcSwap::default(),
-            cursor: survivors.map_or_else(Arc::default, |old| old.cursor.clone()),
-            turn: Mutex::new(()),
-            budget: Budget::new(now.0),
-            queue: Queue::default(),
-            changes: Mutex::default(),
+            building: Mutex::default(),
+            shared: match survivors {
+                Some(old) => old.hand_on(plan),
+                None => Arc::new(Shared::new(now.0)),
+            },
             halved: AtomicU64::new(now.0),
             plan: plan.clone(),
         };
         pool.refresh(now);
         pool
+    }
+
+    /// What a pool of another plan takes over.
+    fn hand_on(&self, plan: &plan::Pool) -> Arc<Shared> {
+        let (old, new) = (self.plan.retry.budget.get(), plan.retry.budget.get());
+        self.shared.budget.0.percent_changed(old, new);
+        self.shared.clone()
     }
 
     /// Its name.
@@ -89,12 +90,12 @@ impl Pool {
     }
 
     pub(crate) fn queue(&self) -> &Queue {
-        &self.queue
+        &self.shared.queue.0
     }
 
     /// Requests that wait for a member.
     pub fn queue_len(&self) -> usize {
-        self.queue.len()
+        self.queue().len()
     }
 
     /// Picks a member and counts the request on it.
@@ -103,7 +104,7 @@ impl Pool {
     /// Nobody can be picked; why.
     pub fn pick(self: &Arc<Pool>, ask: &Ask<'_>, rng: &mut Rng) -> Result<Pick, NoMember> {
         if ask.tried.is_empty() {
-            self.budget.request(self.plan.retry.budget.get());
+            self.shared.budget.0.request();
         }
         // Another core may take a member's last place between choice and count: choose again.
         for _ in 0..=self.members.len().min(16) {
@@ -133,7 +134,8 @@ impl Pool {
             return Err(NoMember::Empty);
         }
         let apache = self.apache();
-        let _turn = apache.as_ref().map(|_| lock(&self.turn));
+        let _turn = apache.as_ref().map(|_| lock(&self.shared.turn));
+        let apache = apache.map(|field| self.recovered(field, ask.now, count));
         if let Bound::Tag(tag) = ask.bound
             && let Some(index) = self.bound_to(tag, ask)
         {
@@ -142,8 +144,8 @@ impl Pool {
             }
             return Ok((index, Why::Affinity, true));
         }
-        if let Some(field) = &apache {
-            self.recover_all(ask.now);
+        // A key is looked up as with any other policy; Apache has no such affinity.
+        if let Some(field) = apache.as_ref().filter(|_| !matches!(ask.bound, Bound::Key(_))) {
             let picked = field.pick(ask, rng, count);
             return picked
                 .map(|(index, why)| (index, why, false))
@@ -173,17 +175,37 @@ impl Pool {
         let may = |at: usize| lives(&candidates[at]) && candidates[at].member.has_room();
         let untried = |at: usize| may(at) && !ask.tried.contains(candidates[at].index);
         let best = |at: usize| untried(at) && !candidates[at].member.is_suspect(ask.now);
-        // Rather a member that was tried before than none, but only when no other is left at all.
-        let all_tried = candidates.iter().all(|c| !lives(c) || ask.tried.contains(c.index));
-        let last: Fits<'_> = if all_tried { &may } else { &untried };
-        for fits in [&best as Fits<'_>, &untried, last] {
+        let by_key = matches!(ask.bound, Bound::Key(_));
+        // A client that is bound to a member stays with it while it is merely silent.
+        let first: Fits<'_> = if by_key { &untried } else { &best };
+        for fits in [first, &untried] {
             if let Some(at) = self.by_policy(&view, ask, rng, fits, count) {
                 let Candidate { index, why, .. } = candidates[at];
-                let by_key = matches!(ask.bound, Bound::Key(_));
+                return Ok((index, if by_key { Why::Affinity } else { why }, by_key));
+            }
+        }
+        if candidates.iter().all(|c| !lives(c) || ask.tried.contains(c.index)) {
+            if let Some(found) = self.beyond(ask) {
+                return Ok((found.index, found.why, false));
+            }
+            // Rather a member that was tried before than none.
+            if let Some(at) = self.by_policy(&view, ask, rng, &may, count) {
+                let Candidate { index, why, .. } = candidates[at];
                 return Ok((index, if by_key { Why::Affinity } else { why }, by_key));
             }
         }
         Err(self.nobody(ask.now))
+    }
+
+    /// Beyond the members that serve: all of those were tried or have just failed, so the backups
+    /// of their tier come next, then other tiers. Rare, so it may look at every member.
+    fn beyond(&self, ask: &Ask<'_>) -> Option<Candidate> {
+        let usable = |index: usize| {
+            let member = &self.members[index];
+            member.is_usable(ask.now) && member.has_room() && !ask.tried.contains(index)
+        };
+        let found = view::tier_candidates(&self.members, &self.roles, ask.now, &usable);
+        found.into_iter().min_by_key(|c| policy::by_requests_under_way(c, ask.now))
     }
 
     fn by_policy(
@@ -194,7 +216,7 @@ impl Pool {
         fits: Fits<'_>,
         count: bool,
     ) -> Option<usize> {
-        let candidates = &view.candidates;
+        let (candidates, now) = (&view.candidates[..], ask.now);
         let key = match ask.bound {
             Bound::Key(key) => key,
             _ => ask.key,
@@ -204,20 +226,24 @@ impl Pool {
             return policy::rendezvous(candidates, key, fits);
         }
         match (&view.table, self.plan.policy) {
-            (Table::Sequence(sequence), _) if count => sequence.pick(&self.cursor, fits),
-            (Table::Sequence(sequence), _) => sequence.peek(&self.cursor, fits),
+            (Table::Sequence(sequence), _) if count => sequence.pick(&self.shared.cursor.0, fits),
+            (Table::Sequence(sequence), _) => sequence.peek(&self.shared.cursor.0, fits),
             (Table::Ring(ring), _) => ring.pick(key, fits),
             (Table::Maglev(maglev), _) => maglev.pick(key, candidates.len(), fits),
-            (Table::Alias(alias), Policy::RandomTwo) => {
-                policy::drawn(candidates, alias, rng, policy::by_requests_under_way, fits, 2)
+            (Table::Alias(alias), _) => {
+                let measure = policy::by_requests_under_way;
+                policy::drawn(&Contest { candidates, measure, now, fits }, alias, rng, 2)
             }
-            (Table::Alias(alias), least) => {
+            (Table::Least(field), least) => {
                 let measure = match least {
                     Policy::LeastBytes => policy::by_bytes,
                     Policy::LeastTime => policy::by_time,
                     _ => policy::by_requests_under_way,
                 };
-                policy::least(candidates, alias, &self.cursor, rng, measure, fits)
+                let contest = Contest { candidates, measure, now, fits };
+                let mut copy = AtomicU64::new(self.shared.cursor.0.load(Relaxed));
+                let cursor = if count { &self.shared.cursor.0 } else { &mut copy };
+                field.least(&contest, cursor, rng)
             }
             (Table::None, _) => None,
         }
@@ -241,16 +267,25 @@ impl Pool {
             policy,
             Policy::ByRequests | Policy::ByTraffic | Policy::ByBusyness | Policy::Heartbeat
         );
-        apache.then(|| apache::Field { policy, members: &self.members, roles: &self.roles })
+        apache.then(|| {
+            let (members, roles) = (&self.members[..], &self.roles[..]);
+            apache::Field { policy, members, roles, forced: false }
+        })
     }
 
     /// Apache's forcerecovery: when every member is in error, all get another chance at once.
-    fn recover_all(&self, now: Micros) {
-        if self.members.iter().all(|member| member.is_ejected(now)) {
-            for member in &self.members {
-                member.end_ejection(now, true);
-            }
+    fn recovered<'a>(
+        &self,
+        field: apache::Field<'a>,
+        now: Micros,
+        count: bool,
+    ) -> apache::Field<'a> {
+        let forced = self.members.iter().all(|member| member.is_ejected(now));
+        for member in self.members.iter().filter(|_| forced && count) {
+            member.end_ejection(now, true);
+            self.shared.note(member, Change::Returned);
         }
+        apache::Field { forced, ..field }
     }
 
     /// An exchange ended for a member.
@@ -269,44 +304,46 @@ impl Pool {
             return;
         }
         member.eject(passive.eject, now);
-        self.note(index, Change::Ejected { reason: outcome.words(), time: passive.eject });
+        let change = Change::Ejected { reason: outcome.words(), time: passive.eject };
+        self.shared.note(&self.members[index], change);
         self.refresh(now);
-    }
-
-    fn note(&self, index: usize, change: Change) {
-        let mut changes = lock(&self.changes);
-        if changes.len() >= CHANGES_MAX {
-            changes.remove(0);
-        }
-        changes.push((index, change));
     }
 
     /// Builds anew who may be picked.
     pub fn refresh(&self, now: Micros) {
+        let building = lock(&self.building);
         let view = View::build(self.plan.policy, &self.members, &self.roles, now);
+        let room =
+            view.candidates.iter().fold(0_usize, |sum, c| sum.saturating_add(c.member.room()));
         self.view.store(Arc::new(view));
+        drop(building);
+        self.queue().wake(room);
     }
 
     /// Lets time pass: shares grow, ejections end, budgets fill. To be called about four times a
     /// second by one caller. Returns what changed by itself since the last call.
     pub fn tick(&self, now: Micros) -> Vec<(usize, Change)> {
-        self.budget.tick(self.plan.retry.budget.get(), now.0);
+        self.shared.budget.0.tick(self.plan.retry.budget.get(), now.0);
         if now.since(Micros(self.halved.load(Relaxed))) >= Duration::from_secs(1) {
             self.halved.store(now.0, Relaxed);
             self.members.iter().for_each(|member| member.forget_half());
         }
         let mut changed = false;
-        for (index, member) in self.members.iter().enumerate() {
+        for member in &self.members {
             changed |= member.step_ramp(now);
             if member.end_ejection(now, false) {
-                changed = true;
-                self.note(index, Change::Returned);
+                self.shared.note(member, Change::Returned);
             }
         }
-        if changed {
+        // Some may have been heard by exchanges that began before a reload, in a pool that is gone.
+        let changes = self.shared.take_changes();
+        if changed || !changes.is_empty() {
             self.refresh(now);
         }
-        std::mem::take(&mut *lock(&self.changes))
+        let place = |member: &Arc<Member>| self.members.iter().position(|m| Arc::ptr_eq(m, member));
+        let told =
+            changes.into_iter().filter_map(|(member, change)| Some((place(&member)?, change)));
+        told.collect()
     }
 
     /// A probe of the member ended.
@@ -344,7 +381,7 @@ impl Pool {
 
     /// Whether the budget allows one more retry; takes it.
     pub fn retry_allowed(&self, _now: Micros) -> bool {
-        self.budget.take()
+        self.shared.budget.0.take(self.plan.retry.budget.get())
     }
 
     /// A place in the waiting line; `None` when it is full. Pick again after joining: a place may
@@ -352,9 +389,4 @@ impl Pool {
     pub fn enqueue(self: &Arc<Pool>) -> Option<Ticket> {
         Ticket::join(self, self.plan.limits.queue as usize)
     }
-}
-
-/// Nothing in there is left half-changed by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

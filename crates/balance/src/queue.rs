@@ -1,16 +1,26 @@
 //! Requests that wait because every member is at its `max_requests`: first come, first served,
 //! bounded. The hot path pays one load for it.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicUsize, fence};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+
+use crate::shared::lock;
 
 /// The waiting line of a pool.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: AtomicUsize,
-    line: Mutex<VecDeque<Arc<Place>>>,
+    line: Mutex<Line>,
+}
+
+/// Places by the number drawn at joining, so that leaving from the middle is cheap.
+#[derive(Debug, Default)]
+struct Line {
+    places: BTreeMap<u64, Arc<Place>>,
+    next: u64,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +38,7 @@ struct State {
 #[derive(Debug)]
 pub struct Ticket {
     place: Arc<Place>,
+    number: u64,
     pool: Arc<crate::pool::Pool>,
     used: bool,
 }
@@ -35,49 +46,59 @@ pub struct Ticket {
 impl Queue {
     /// Requests that wait.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.load(SeqCst)
+        self.waiting.load(Relaxed)
     }
 
-    fn join(&self, most: usize) -> Option<Arc<Place>> {
+    fn join(&self, most: usize) -> Option<(u64, Arc<Place>)> {
         let mut line = lock(&self.line);
-        if line.len() >= most {
+        if line.places.len() >= most {
             return None;
         }
-        let place = Arc::new(Place::default());
-        line.push_back(place.clone());
-        self.waiting.store(line.len(), SeqCst);
-        Some(place)
+        let (number, place) = (line.next, Arc::new(Place::default()));
+        line.next += 1;
+        line.places.insert(number, place.clone());
+        self.waiting.store(line.places.len(), Relaxed);
+        drop(line);
+        // See where a guard is dropped.
+        fence(SeqCst);
+        Some((number, place))
     }
 
-    /// A member has room again: calls the first in line.
-    pub(crate) fn wake_one(&self) {
-        if self.waiting.load(SeqCst) == 0 {
-            return;
-        }
-        let mut line = lock(&self.line);
-        let first = line.pop_front();
-        self.waiting.store(line.len(), SeqCst);
-        drop(line);
-        if let Some(place) = first {
-            let mut state = lock(&place.state);
-            state.called = true;
-            if let Some(waker) = state.waker.take() {
+    /// So many places have become free: calls the first in line.
+    pub(crate) fn wake(&self, places: usize) {
+        for _ in 0..places {
+            if self.waiting.load(Relaxed) == 0 {
+                return;
+            }
+            let mut line = lock(&self.line);
+            let first = line.places.pop_first();
+            self.waiting.store(line.places.len(), Relaxed);
+            drop(line);
+            let Some((_, place)) = first else { return };
+            let waker = {
+                let mut state = lock(&place.state);
+                state.called = true;
+                state.waker.take()
+            };
+            // Without the lock: a runtime that ends may drop the waiting request, and so its
+            // ticket, right here.
+            if let Some(waker) = waker {
                 waker.wake();
             }
         }
     }
 
-    fn leave(&self, place: &Arc<Place>) {
+    fn leave(&self, number: u64) {
         let mut line = lock(&self.line);
-        line.retain(|other| !Arc::ptr_eq(other, place));
-        self.waiting.store(line.len(), SeqCst);
+        line.places.remove(&number);
+        self.waiting.store(line.places.len(), Relaxed);
     }
 }
 
 impl Ticket {
     pub(crate) fn join(pool: &Arc<crate::pool::Pool>, most: usize) -> Option<Ticket> {
-        let place = pool.queue().join(most)?;
-        Some(Ticket { place, pool: pool.clone(), used: false })
+        let (number, place) = pool.queue().join(most)?;
+        Some(Ticket { place, number, pool: pool.clone(), used: false })
     }
 
     /// Ready when it is this request's turn to try again.
@@ -100,16 +121,10 @@ impl Drop for Ticket {
         if self.used {
             return;
         }
-        let called = lock(&self.place.state).called;
-        if called {
-            self.pool.queue().wake_one();
-        } else {
-            self.pool.queue().leave(&self.place);
+        // Out of the line first: from then on no call can come that nobody would see.
+        self.pool.queue().leave(self.number);
+        if lock(&self.place.state).called {
+            self.pool.queue().wake(1);
         }
     }
-}
-
-/// Nothing here is left half-changed by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

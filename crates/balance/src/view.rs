@@ -7,7 +7,7 @@ use evenkeel_plan::Policy;
 
 use crate::ask::{Micros, Why};
 use crate::member::Member;
-use crate::policy::{Alias, Maglev, Ring, Sequence};
+use crate::policy::{Alias, Field, Maglev, Ring, Sequence};
 
 /// Who may be picked right now.
 #[derive(Debug, Default)]
@@ -36,6 +36,7 @@ pub(crate) enum Table {
     None,
     Sequence(Sequence),
     Alias(Alias),
+    Least(Field),
     Ring(Ring),
     Maglev(Maglev),
 }
@@ -76,7 +77,7 @@ pub(crate) struct Role {
 
 /// The members of the lowest tier that has a usable one: its regular members; a spare for each
 /// that is not usable; or else its backups.
-fn tier_candidates(
+pub(crate) fn tier_candidates(
     members: &[Arc<Member>],
     roles: &[Role],
     now: Micros,
@@ -119,8 +120,9 @@ fn table(policy: Policy, candidates: &[Candidate]) -> Table {
     let shares = || candidates.iter().map(|candidate| candidate.share);
     match policy {
         Policy::RoundRobin => Table::Sequence(Sequence::build(shares())),
-        Policy::RandomTwo | Policy::LeastRequests | Policy::LeastBytes | Policy::LeastTime => {
-            Table::Alias(Alias::build(shares()))
+        Policy::RandomTwo => Table::Alias(Alias::build(shares())),
+        Policy::LeastRequests | Policy::LeastBytes | Policy::LeastTime => {
+            Table::Least(Field::build(&shares().collect::<Vec<u32>>()))
         }
         Policy::RingHash => Table::Ring(Ring::build(candidates)),
         Policy::Maglev | Policy::SourceHash => Table::Maglev(Maglev::build(candidates)),

@@ -20,6 +20,8 @@ pub(crate) struct Field<'a> {
     pub(crate) policy: Policy,
     pub(crate) members: &'a [Arc<Member>],
     pub(crate) roles: &'a [Role],
+    /// Ejections do not count: every member is ejected, and recovery is forced.
+    pub(crate) forced: bool,
 }
 
 /// The best so far, and what the offered ones were charged.
@@ -106,7 +108,8 @@ impl Field<'_> {
 
     fn usable(&self, index: usize, ask: &Ask<'_>) -> bool {
         let member = &self.members[index];
-        member.is_usable(ask.now) && member.has_room() && !ask.tried.contains(index)
+        let forced = self.forced && member.is_up() && member.state() == MemberState::Ready;
+        (member.is_usable(ask.now) || forced) && member.has_room() && !ask.tried.contains(index)
     }
 
     /// Compares with the best so far; ties go to the earlier one.

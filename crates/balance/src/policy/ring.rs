@@ -4,9 +4,9 @@ use super::{Fits, identity};
 use crate::hash::mix;
 use crate::view::Candidate;
 
-/// Points of a member whose share is the mean.
+/// Points of a member of weight 1.
 const POINTS: u64 = 160;
-/// Points in all.
+/// Points in all; where there would be more, every member has half, or a quarter, and so on.
 const POINTS_MAX: u64 = 1 << 20;
 
 /// The ring: points in order, each with its candidate.
@@ -18,11 +18,15 @@ pub(crate) struct Ring {
 impl Ring {
     pub(crate) fn build(candidates: &[Candidate]) -> Ring {
         let sum: u64 = candidates.iter().map(|candidate| u64::from(candidate.share)).sum();
-        let all = (POINTS * candidates.len() as u64).min(POINTS_MAX);
+        // By its own share alone, so that nobody else's points move when one comes or goes.
+        let mut halvings = 0;
+        while (sum * POINTS / 100) >> halvings > POINTS_MAX {
+            halvings += 1;
+        }
         let mut points = Vec::new();
         for (at, candidate) in (0_u32..).zip(candidates) {
             let own = identity(candidate);
-            let count = (u64::from(candidate.share) * all / sum.max(1)).max(1);
+            let count = ((u64::from(candidate.share) * POINTS / 100) >> halvings).max(1);
             points.extend((0..count).map(|n| (mix(own.wrapping_add(mix(n + 1))), at)));
         }
         points.sort_unstable();
