@@ -110,6 +110,9 @@ fn measure_rows(
             for turn in 0..running.len() {
                 // Each goes first as often as the others.
                 let peer = &running[(turn + round) % running.len()];
+                if !peer.peer.can(row.mode) {
+                    continue;
+                }
                 let result = driver.measure(peer, row, pace.warmup, pace.window, 0.0)?;
                 report.add(row, peer.peer.name, result);
             }

@@ -69,14 +69,28 @@ pub(crate) fn cannot_start(command: &Command, error: &std::io::Error) -> Failure
 /// Makes sure that a program is there: finds it, or installs its Debian package when root.
 /// Otherwise the answer says what to install.
 pub(crate) fn provide(program: &str, package: &str) -> Result<PathBuf, Failure> {
-    if let Some(path) = find(program) {
+    provided(program, package, || find(program))
+}
+
+/// The same for a file.
+pub(crate) fn provide_file(file: &Path, package: &str) -> Result<PathBuf, Failure> {
+    let there = || file.is_file().then(|| file.to_owned());
+    provided(&file.display().to_string(), package, there)
+}
+
+fn provided(
+    what: &str,
+    package: &str,
+    there: impl Fn() -> Option<PathBuf>,
+) -> Result<PathBuf, Failure> {
+    if let Some(path) = there() {
         return Ok(path);
     }
-    let missing = format!("{program} is missing: apt-get install {package}");
+    let missing = format!("{what} is missing: apt-get install {package}");
     if !is_root() || find("apt-get").is_none() {
         return Err(missing);
     }
-    println!("installing {package} for {program}");
+    println!("installing {package} for {what}");
     let install = || {
         let mut command = Command::new("apt-get");
         command.args(["install", "-y", "--no-install-recommends", package]);
@@ -88,7 +102,7 @@ pub(crate) fn provide(program: &str, package: &str) -> Result<PathBuf, Failure> 
         succeeds(Command::new("apt-get").args(["-qq", "update"]))?;
         install()?;
     }
-    find(program).ok_or(missing)
+    there().ok_or(missing)
 }
 
 /// Lets this task and what it starts open that many descriptors, as far as the system allows.

@@ -6,6 +6,7 @@
 mod load;
 mod origin;
 mod sample;
+mod udp;
 
 use std::io::{self, BufRead, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,11 +21,14 @@ use crate::shell::Failure;
 use load::Load;
 use origin::Origins;
 use sample::Sample;
+use udp::{UdpLoad, UdpOrigins};
 
 /// What to measure once.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) target: SocketAddr,
+    /// Datagrams instead of requests.
+    pub(super) udp: bool,
     /// Bytes of each answer.
     pub(super) size: usize,
     pub(super) connections: usize,
@@ -42,14 +46,42 @@ pub(super) struct Order {
 const LISTENER: u64 = 0;
 const ORIGIN: u64 = 1;
 const CLIENT: u64 = 2;
+const UDP_ORIGIN: u64 = 3;
+const UDP_CLIENT: u64 = 4;
 
 /// Enough for a whole burst at any number of connections.
 const EVENTS: usize = 1024;
+
+/// A load that is offered for a time.
+trait Offered {
+    fn open_all(&mut self, epoll: &OwnedFd) -> io::Result<()>;
+
+    /// Counts from here.
+    fn begin_window(&mut self);
+
+    /// When [`Offered::send_due`] has something to do again.
+    fn next_due(&self) -> Option<Instant>;
+
+    fn send_due(&mut self, now: Instant) -> io::Result<()>;
+
+    /// Goes on with a connection or socket that can be read or written.
+    fn ready(
+        &mut self,
+        epoll: &OwnedFd,
+        index: usize,
+        ended: bool,
+        scratch: &mut [u8],
+    ) -> io::Result<()>;
+
+    /// What came of the window, as far as this side sees it.
+    fn result(self: Box<Self>, elapsed: Duration) -> Value;
+}
 
 /// The event loop's own state.
 struct Loop {
     epoll: OwnedFd,
     origins: Origins,
+    udp_origins: UdpOrigins,
     /// What was read last; shared, because nothing is kept in it.
     scratch: Vec<u8>,
 }
@@ -62,9 +94,11 @@ pub(crate) fn run() -> Result<bool, Failure> {
 fn serve() -> io::Result<()> {
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     let origins = Origins::listen(&epoll)?;
-    let mut state = Loop { epoll, origins, scratch: vec![0; 256 * 1024] };
+    let udp_origins = UdpOrigins::bind(&epoll)?;
+    let hello = json!({ "origins": origins.ports(), "udp_origins": udp_origins.ports() });
+    let mut state = Loop { epoll, origins, udp_origins, scratch: vec![0; 256 * 1024] };
     let mut stdout = io::stdout();
-    writeln!(stdout, "{}", json!({ "origins": state.origins.ports() }))?;
+    writeln!(stdout, "{hello}")?;
     stdout.flush()?;
     for line in io::stdin().lock().lines() {
         let order = Order::parse(&line?).ok_or(io::ErrorKind::InvalidInput)?;
@@ -77,16 +111,19 @@ fn serve() -> io::Result<()> {
 
 impl Loop {
     fn measure(&mut self, order: &Order) -> io::Result<Value> {
-        let mut load = Load::new(order);
+        let mut load: Box<dyn Offered> = match order.udp {
+            true => Box::new(UdpLoad::new(order)),
+            false => Box::new(Load::new(order)),
+        };
         let begin = Instant::now();
         load.open_all(&self.epoll)?;
-        self.turn_until(&mut load, begin + order.warmup)?;
+        self.turn_until(load.as_mut(), begin + order.warmup)?;
         load.begin_window();
-        let served = self.origins.served();
+        let served = self.served(order.udp);
         let (first, from) = (Sample::take(&order.pids), Instant::now());
-        self.turn_until(&mut load, from + order.window)?;
+        self.turn_until(load.as_mut(), from + order.window)?;
         let (last, elapsed) = (Sample::take(&order.pids), from.elapsed());
-        let shares = self.origins.served().into_iter().zip(served);
+        let shares = self.served(order.udp).into_iter().zip(served);
         let shares: Vec<u64> = shares.map(|(now, before)| now - before).collect();
         let mut result = load.result(elapsed);
         last.minus(&first).describe(elapsed, &mut result);
@@ -94,7 +131,11 @@ impl Loop {
         Ok(result)
     }
 
-    fn turn_until(&mut self, load: &mut Load, end: Instant) -> io::Result<()> {
+    fn served(&self, udp: bool) -> [u64; 2] {
+        if udp { self.udp_origins.served() } else { self.origins.served() }
+    }
+
+    fn turn_until(&mut self, load: &mut dyn Offered, end: Instant) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS);
         loop {
             let now = Instant::now();
@@ -117,7 +158,7 @@ impl Loop {
         }
     }
 
-    fn dispatch(&mut self, load: &mut Load, event: &Event) -> io::Result<()> {
+    fn dispatch(&mut self, load: &mut dyn Offered, event: &Event) -> io::Result<()> {
         let token = event.data.u64();
         let index = usize::try_from(token & 0xffff_ffff).unwrap_or(usize::MAX);
         let flags = event.flags;
@@ -126,6 +167,10 @@ impl Loop {
             LISTENER => self.origins.accept(&self.epoll, index),
             ORIGIN => {
                 self.origins.ready(index, ended, &mut self.scratch);
+                Ok(())
+            }
+            UDP_ORIGIN => {
+                self.udp_origins.ready(index, &mut self.scratch);
                 Ok(())
             }
             _ => load.ready(&self.epoll, index, ended, &mut self.scratch),
@@ -138,6 +183,7 @@ fn watch(epoll: &OwnedFd, socket: impl AsFd, kind: u64, index: usize) -> io::Res
     let token = EventData::new_u64(kind << 32 | index as u64);
     let flags = match kind {
         LISTENER => EventFlags::IN,
+        UDP_ORIGIN | UDP_CLIENT => EventFlags::IN | EventFlags::ET,
         _ => EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET,
     };
     Ok(epoll::add(epoll, socket, token, flags)?)
@@ -147,6 +193,7 @@ impl Order {
     pub(super) fn print(&self) -> Value {
         json!({
             "target": self.target.to_string(),
+            "udp": self.udp,
             "size": self.size,
             "connections": self.connections,
             "close": self.close,
@@ -164,6 +211,7 @@ impl Order {
         let pids = value["pids"].as_array()?.iter().filter_map(Value::as_u64);
         Some(Order {
             target: value["target"].as_str()?.parse().ok()?,
+            udp: value["udp"].as_bool()?,
             size: number("size")?,
             connections: number("connections")?,
             close: value["close"].as_bool()?,
@@ -173,6 +221,19 @@ impl Order {
             pids: pids.filter_map(|pid| u32::try_from(pid).ok()).collect(),
         })
     }
+}
+
+/// Writes the percentiles of these times into a result.
+fn percentiles(times: &mut [u32], result: &mut Value) {
+    times.sort_unstable();
+    let at = |share: f64| {
+        let last = times.len().saturating_sub(1);
+        // A share of an index is an index.
+        times.get((last as f64 * share) as usize).copied().unwrap_or(0)
+    };
+    result["p50"] = json!(at(0.5));
+    result["p99"] = json!(at(0.99));
+    result["p999"] = json!(at(0.999));
 }
 
 /// A port of 127.0.0.1 for the origins.
@@ -203,6 +264,7 @@ mod tests {
     fn an_order_survives_the_pipe() {
         let order = Order {
             target: any_port(),
+            udp: false,
             size: 128,
             connections: 64,
             close: true,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::drive::Order;
 use super::peer::RunningPeer;
-use super::row::Row;
+use super::row::{Mode, Row};
 use crate::shell::{self, Failure};
 
 /// A started driver; it ends with its value.
@@ -17,7 +17,8 @@ pub(super) struct Driver {
     child: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    pub(super) origins: [u16; 2],
+    /// Ports of the origins: two of TCP and two of UDP.
+    pub(super) origins: [u16; 4],
 }
 
 impl Driver {
@@ -34,10 +35,11 @@ impl Driver {
         let mut child = command.spawn().map_err(|error| shell::cannot_start(&command, &error))?;
         let stdout = child.stdout.take().ok_or("the driver has no stdout")?;
         let orders = child.stdin.take();
-        let mut driver = Driver { child, orders, answers: BufReader::new(stdout), origins: [0; 2] };
+        let mut driver = Driver { child, orders, answers: BufReader::new(stdout), origins: [0; 4] };
         let hello = driver.answer()?;
         for (index, port) in driver.origins.iter_mut().enumerate() {
-            let said = hello["origins"][index].as_u64().and_then(|port| u16::try_from(port).ok());
+            let kind = if index < 2 { "origins" } else { "udp_origins" };
+            let said = hello[kind][index % 2].as_u64().and_then(|port| u16::try_from(port).ok());
             *port = said.ok_or("the driver did not say its ports")?;
         }
         Ok(driver)
@@ -53,7 +55,8 @@ impl Driver {
         rate: f64,
     ) -> Result<Value, Failure> {
         let order = Order {
-            target: peer.address,
+            target: peer.address(row.mode),
+            udp: matches!(row.mode, Mode::Udp | Mode::Dns),
             size: row.size,
             connections: row.connections,
             close: row.close,

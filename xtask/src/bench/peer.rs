@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bench::pin;
+use crate::bench::row::Mode;
 use crate::shell::{self, Failure};
 
 /// One kind of balancer.
@@ -16,6 +17,10 @@ pub(super) struct Peer {
     program: &'static str,
     /// Its Debian package; none for what this project builds.
     package: Option<&'static str>,
+    /// A file it needs, and the package that has it.
+    module: Option<(&'static str, &'static str)>,
+    /// What it can do.
+    modes: &'static [Mode],
     version: &'static [&'static str],
     /// Its configuration, from the root of the repository.
     pub(super) config: &'static str,
@@ -31,6 +36,8 @@ pub(super) const PEERS: &[Peer] = &[
         name: "haproxy",
         program: "haproxy",
         package: Some("haproxy"),
+        module: None,
+        modes: &[Mode::Http, Mode::Tcp],
         version: &["-v"],
         config: "benches/peers/haproxy.cfg",
         arguments: &["-db", "-f", "{{config}}"],
@@ -39,6 +46,8 @@ pub(super) const PEERS: &[Peer] = &[
         name: "nginx",
         program: "nginx",
         package: Some("nginx-light"),
+        module: Some(("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream")),
+        modes: &[Mode::Http, Mode::Tcp, Mode::Udp, Mode::Dns],
         version: &["-v"],
         config: "benches/peers/nginx.conf",
         arguments: &["-p", "{{folder}}", "-c", "{{config}}"],
@@ -47,6 +56,8 @@ pub(super) const PEERS: &[Peer] = &[
         name: OURS,
         program: OURS,
         package: None,
+        module: None,
+        modes: &[Mode::Http, Mode::Tcp, Mode::Udp, Mode::Dns],
         version: &["--version"],
         config: "benches/peers/evenkeel.toml",
         arguments: &["run", "-c", "{{config}}"],
@@ -57,7 +68,8 @@ pub(super) const PEERS: &[Peer] = &[
 pub(super) struct RunningPeer {
     pub(super) peer: &'static Peer,
     pub(super) version: String,
-    pub(super) address: SocketAddr,
+    /// For HTTP, TCP, UDP and UDP with one answer.
+    addresses: [SocketAddr; 4],
     child: Child,
 }
 
@@ -66,20 +78,25 @@ impl Peer {
     pub(super) fn start(
         &'static self,
         ours: &Path,
-        origins: [u16; 2],
+        origins: [u16; 4],
         out: &Path,
     ) -> Result<RunningPeer, Failure> {
         let program = self.find(ours)?;
         let version = shell::words_of(Command::new(&program).args(self.version));
         let version = version.unwrap_or_default().lines().next().unwrap_or_default().to_owned();
-        let address = free_address()?;
+        let addresses = [free_address()?, free_address()?, free_address()?, free_address()?];
         let folder = out.join(self.name);
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         let config = folder.join(Path::new(self.config).file_name().unwrap_or_default());
         let fill = |template: &str| {
             let origin = |index: usize| format!("127.0.0.1:{}", origins[index]);
             template
-                .replace("{{listen}}", &address.to_string())
+                .replace("{{listen}}", &addresses[0].to_string())
+                .replace("{{listen_tcp}}", &addresses[1].to_string())
+                .replace("{{listen_udp}}", &addresses[2].to_string())
+                .replace("{{listen_dns}}", &addresses[3].to_string())
+                .replace("{{udp_origin_a}}", &origin(2))
+                .replace("{{udp_origin_b}}", &origin(3))
                 .replace("{{origin_a}}", &origin(0))
                 .replace("{{origin_b}}", &origin(1))
                 .replace("{{folder}}", &folder.display().to_string())
@@ -97,12 +114,20 @@ impl Peer {
         pin::to_core(pin::PROXY_CORE)?;
         let child = command.spawn().map_err(|error| shell::cannot_start(&command, &error));
         pin::to_core(pin::DRIVER_CORE)?;
-        let mut running = RunningPeer { peer: self, version, address, child: child? };
+        let mut running = RunningPeer { peer: self, version, addresses, child: child? };
         running.wait_ready(&folder)?;
         Ok(running)
     }
 
+    /// Whether it can carry that.
+    pub(super) fn can(&self, mode: Mode) -> bool {
+        self.modes.contains(&mode)
+    }
+
     fn find(&self, ours: &Path) -> Result<PathBuf, Failure> {
+        if let Some((file, package)) = self.module {
+            shell::provide_file(Path::new(file), package)?;
+        }
         match self.package {
             Some(package) => shell::provide(self.program, package),
             None if ours.is_file() => Ok(ours.to_owned()),
@@ -112,6 +137,16 @@ impl Peer {
 }
 
 impl RunningPeer {
+    /// Where it takes that kind of load.
+    pub(super) fn address(&self, mode: Mode) -> SocketAddr {
+        match mode {
+            Mode::Http => self.addresses[0],
+            Mode::Tcp => self.addresses[1],
+            Mode::Udp => self.addresses[2],
+            Mode::Dns => self.addresses[3],
+        }
+    }
+
     /// The process and everything it started.
     pub(super) fn pids(&self) -> Vec<u32> {
         let mut found = vec![self.child.id()];
@@ -128,13 +163,13 @@ impl RunningPeer {
     fn wait_ready(&mut self, folder: &Path) -> Result<(), Failure> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
-            if TcpStream::connect(self.address).is_ok() {
+            if TcpStream::connect(self.addresses[0]).is_ok() {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(20));
         }
         let words = fs::read_to_string(folder.join("output")).unwrap_or_default();
-        Err(format!("{} does not listen on {}\n{words}", self.peer.name, self.address))
+        Err(format!("{} does not listen on {}\n{words}", self.peer.name, self.addresses[0]))
     }
 }
 

@@ -361,6 +361,10 @@ impl Cell {
             let first = self.results.iter().find_map(|result| result["first_error"].as_str());
             notes.push(format!("{errors:.0} errors: {}", first.unwrap_or_default()));
         }
+        let lost = self.sum("lost");
+        if lost > 0.0 {
+            notes.push(format!("{lost:.0} times a flow waited for what was lost"));
+        }
         let at = |origin: usize| {
             let of = |result: &Value| result["origins"][origin].as_f64();
             self.results.iter().filter_map(of).sum::<f64>()
@@ -428,7 +432,7 @@ mod tests {
         json!({
             "proxy_ns": nanoseconds, "requests": 1000, "per_second": 10.0, "errors": 0,
             "user_ticks": 1, "system_ticks": 3, "proxy_busy": 0.5, "driver_busy": 0.99,
-            "others_on_proxy_core": 0.0, "p50": 1, "p99": 2, "origins": origins,
+            "others_on_proxy_core": 0.0, "p50": 1, "p99": 2, "origins": origins, "lost": 0,
         })
     }
 

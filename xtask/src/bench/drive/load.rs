@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
-use super::{CLIENT, Order, field, head_end, watch};
+use super::{CLIENT, Offered, Order, field, head_end, percentiles, watch};
 
 /// The connections of one measurement.
 pub(super) struct Load {
@@ -62,70 +62,11 @@ impl Load {
         }
     }
 
-    pub(super) fn open_all(&mut self, epoll: &OwnedFd) -> io::Result<()> {
-        for index in 0..self.order.connections {
-            let since = self.next.is_none().then(Instant::now);
-            let connection = self.open(epoll, index, since)?;
-            self.connections.push(Some(connection));
-            if self.next.is_some() {
-                self.idle.push_back(index);
-            }
-        }
-        Ok(())
-    }
-
-    /// Counts from here.
-    pub(super) fn begin_window(&mut self) {
-        self.done = 0;
-        self.errors = 0;
-        self.latencies.clear();
-    }
-
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.next
-    }
-
-    /// At a fixed rate: sends what is due.
-    pub(super) fn send_due(&mut self, now: Instant) -> io::Result<()> {
-        let every = Duration::from_secs_f64(1.0 / self.order.rate.max(1.0));
-        while let Some(due) = self.next.filter(|due| *due <= now) {
-            self.next = Some(due + every);
-            match self.idle.pop_front() {
-                Some(index) => self.begin(index, due)?,
-                None => self.overdue.push_back(due),
-            }
-        }
-        Ok(())
-    }
-
     fn begin(&mut self, index: usize, since: Instant) -> io::Result<()> {
         if let Some(Some(connection)) = self.connections.get_mut(index) {
             connection.since = Some(since);
             connection.sent = false;
             return connection.send(&self.request);
-        }
-        Ok(())
-    }
-
-    /// Goes on with a connection that can be read or written.
-    pub(super) fn ready(
-        &mut self,
-        epoll: &OwnedFd,
-        index: usize,
-        ended: bool,
-        scratch: &mut [u8],
-    ) -> io::Result<()> {
-        let Some(mut connection) = self.connections.get_mut(index).and_then(Option::take) else {
-            return Ok(());
-        };
-        match self.go_on(&mut connection, ended, scratch) {
-            Ok(true) => self.connections[index] = Some(connection),
-            Ok(false) => self.replace(epoll, index)?,
-            Err(error) => {
-                self.errors += 1;
-                self.first_error.get_or_insert_with(|| error.to_string());
-                self.replace(epoll, index)?;
-            }
         }
         Ok(())
     }
@@ -210,25 +151,77 @@ impl Load {
         let partial = Vec::new();
         Ok(Connection { index, stream, since, sent: false, partial, body: None })
     }
+}
 
-    /// What came of the window, as far as this side sees it.
-    pub(super) fn result(mut self, elapsed: Duration) -> Value {
-        self.latencies.sort_unstable();
-        let at = |share: f64| {
-            let last = self.latencies.len().saturating_sub(1);
-            // A share of an index is an index.
-            self.latencies.get((last as f64 * share) as usize).copied().unwrap_or(0)
+impl Offered for Load {
+    fn open_all(&mut self, epoll: &OwnedFd) -> io::Result<()> {
+        for index in 0..self.order.connections {
+            let since = self.next.is_none().then(Instant::now);
+            let connection = self.open(epoll, index, since)?;
+            self.connections.push(Some(connection));
+            if self.next.is_some() {
+                self.idle.push_back(index);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_window(&mut self) {
+        self.done = 0;
+        self.errors = 0;
+        self.latencies.clear();
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// At a fixed rate: sends what is due.
+    fn send_due(&mut self, now: Instant) -> io::Result<()> {
+        let every = Duration::from_secs_f64(1.0 / self.order.rate.max(1.0));
+        while let Some(due) = self.next.filter(|due| *due <= now) {
+            self.next = Some(due + every);
+            match self.idle.pop_front() {
+                Some(index) => self.begin(index, due)?,
+                None => self.overdue.push_back(due),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a connection that can be read or written.
+    fn ready(
+        &mut self,
+        epoll: &OwnedFd,
+        index: usize,
+        ended: bool,
+        scratch: &mut [u8],
+    ) -> io::Result<()> {
+        let Some(mut connection) = self.connections.get_mut(index).and_then(Option::take) else {
+            return Ok(());
         };
-        json!({
+        match self.go_on(&mut connection, ended, scratch) {
+            Ok(true) => self.connections[index] = Some(connection),
+            Ok(false) => self.replace(epoll, index)?,
+            Err(error) => {
+                self.errors += 1;
+                self.first_error.get_or_insert_with(|| error.to_string());
+                self.replace(epoll, index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn result(mut self: Box<Self>, elapsed: Duration) -> Value {
+        let mut result = json!({
             "requests": self.done,
             "per_second": self.done as f64 / elapsed.as_secs_f64(),
             "errors": self.errors,
             "first_error": self.first_error,
             "overdue": self.overdue.len(),
-            "p50": at(0.5),
-            "p99": at(0.99),
-            "p999": at(0.999),
-        })
+        });
+        percentiles(&mut self.latencies, &mut result);
+        result
     }
 }
 
