@@ -119,7 +119,7 @@ pub async fn run(index: usize, cores: usize, seed: u64, mut commands: mpsc::Rece
         match command {
             CoreCommand::Swap(swap) => core.swap(swap),
             // Whoever asked may have given up waiting.
-            CoreCommand::Report(reply) => drop(reply.send(core.report())),
+            CoreCommand::Report(reply) => drop(reply.send(core.told().await)),
             CoreCommand::Drain => break,
         }
     }
@@ -128,7 +128,7 @@ pub async fn run(index: usize, cores: usize, seed: u64, mut commands: mpsc::Rece
         tokio::select! {
             () = core.sessions.ended() => break,
             command = commands.recv() => match command {
-                Some(CoreCommand::Report(reply)) => drop(reply.send(core.report())),
+                Some(CoreCommand::Report(reply)) => drop(reply.send(core.told().await)),
                 Some(CoreCommand::Swap(swap)) => swap.done.send(()).unwrap_or(()),
                 Some(CoreCommand::Drain) => {}
                 // The controller is gone: it has given up on what is left.
@@ -239,6 +239,13 @@ impl Core {
         self.sessions.wake_all();
     }
 
+    /// A report in which everything is told.
+    async fn told(&self) -> Report {
+        self.sessions.tell();
+        tokio::task::yield_now().await;
+        self.report()
+    }
+
     pub(crate) fn report(&self) -> Report {
         Report {
             metrics: self.metrics.borrow().snapshot(),
@@ -295,6 +302,7 @@ async fn sweep(core: Rc<Core>) {
             log.tick(u64::try_from(clock::wall().as_millis()).unwrap_or(0));
         }
         core.sessions.end_orphans();
+        core.sessions.tell();
         if turn.is_multiple_of(5) {
             let snapshot = core.snapshot();
             let lives = |key| {

@@ -13,7 +13,7 @@ use evenkeel_net::{Buffer, Deadline, Micros, Stream, clock};
 
 use crate::cause::Failure;
 use crate::core::Core;
-use crate::sessions::Place;
+use crate::sessions::{Place, Word};
 
 /// Bytes on their way in one direction.
 const WINDOW: usize = 64 * 1024;
@@ -23,7 +23,7 @@ const TURNS: u32 = 16;
 const PIECE: usize = 8 * 1024;
 /// and how many such bytes in a row it takes until they are passed on without a copy.
 const BULK: u64 = 256 * 1024;
-/// How old counters may grow while bytes flow.
+/// How old counters may grow while bytes flow; when they stop, the next look at the core tells.
 const TELL: Duration = Duration::from_millis(20);
 
 /// What a relay reports to, and what may end it.
@@ -68,29 +68,30 @@ pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -
         let (mut client_recv, mut client_send) = client.stream.split();
         let (mut member_recv, mut member_send) = member.stream.split();
         poll_fn(|cx| {
-            let there = up.poll(cx, &mut client_recv, &mut member_send);
-            let back = down.poll(cx, &mut member_recv, &mut client_send);
+            let mut there = up.poll(cx, &mut client_recv, &mut member_send);
+            let mut back = down.poll(cx, &mut member_recv, &mut client_send);
+            // When both have ended, the closes that follow say so; one end alone is passed on.
+            if there.is_ready() != back.is_ready() {
+                there = up.pass_end(cx, there, &mut member_send);
+                back = down.pass_end(cx, back, &mut client_send);
+            }
             if counts.moved(up.total, down.total, watch) {
-                wait.set_after(counts.at, if counts.is_told() { watch.idle } else { TELL });
+                wait.set_after(counts.at, watch.idle);
             }
             let client_side = (Failure::CLIENT_RESET, Failure::MEMBER_BROKE);
             let member_side = (client_side.1, client_side.0);
             match (there, back) {
-                (Poll::Ready(Err(broken)), _) => Poll::Ready(Some(broken.of(client_side))),
-                (_, Poll::Ready(Err(broken))) => Poll::Ready(Some(broken.of(member_side))),
-                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(None),
-                _ if watch.place.is_ended(cx.waker()) => Poll::Ready(Some(Failure::MEMBER_OUT)),
-                _ => loop {
-                    if wait.poll(cx).is_pending() {
-                        break Poll::Pending;
-                    }
-                    if counts.is_told() {
-                        break Poll::Ready(Some(Failure::IDLE_TIMEOUT));
-                    }
-                    counts.tell(watch);
-                    wait.set_after(counts.at, watch.idle);
-                },
+                (Poll::Ready(Err(broken)), _) => return Poll::Ready(Some(broken.of(client_side))),
+                (_, Poll::Ready(Err(broken))) => return Poll::Ready(Some(broken.of(member_side))),
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(None),
+                _ => {}
             }
+            match watch.place.word(cx.waker(), !counts.is_told()) {
+                Word::None => {}
+                Word::Tell => counts.tell(watch),
+                Word::End => return Poll::Ready(Some(Failure::MEMBER_OUT)),
+            }
+            wait.poll(cx).map(|()| Some(Failure::IDLE_TIMEOUT))
         })
         .await
     };
@@ -181,6 +182,7 @@ enum State {
     Open,
     /// The sender has ended; what waits and the end are still to be passed on.
     Ending,
+    /// Its end was passed on.
     Done,
 }
 
@@ -189,7 +191,7 @@ impl Lane {
         Lane { buffer, pipe: None, total: 0, bulk: 0, state: State::Open }
     }
 
-    /// Passes on what there is. Ready when the end was passed on, or either end broke.
+    /// Passes on what there is. Ready when all of it was and no more comes, or either end broke.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -198,22 +200,29 @@ impl Lane {
     ) -> Poll<Result<(), Broken>> {
         for _ in 0..TURNS {
             ready!(self.poll_out(cx, to)).map_err(|_| Broken::To)?;
-            match self.state {
-                State::Open => {}
-                State::Ending => {
-                    ready!(to.poll_finish(cx)).map_err(|_| Broken::To)?;
-                    self.state = State::Done;
-                }
-                State::Done => return Poll::Ready(Ok(())),
+            if self.state != State::Open {
+                return Poll::Ready(Ok(()));
             }
-            if self.state == State::Open
-                && ready!(self.poll_in(cx, from, to)).map_err(|_| Broken::From)? == 0
-            {
+            if ready!(self.poll_in(cx, from, to)).map_err(|_| Broken::From)? == 0 {
                 self.state = State::Ending;
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Passes the end on as well, if it came.
+    fn pass_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<Result<(), Broken>>,
+        to: &mut SendHalf<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        if self.state == State::Ending && matches!(polled, Poll::Ready(Ok(()))) {
+            ready!(to.poll_finish(cx)).map_err(|_| Broken::To)?;
+            self.state = State::Done;
+        }
+        polled
     }
 
     /// Takes in what has come: by copy, or once it comes in bulk, without.

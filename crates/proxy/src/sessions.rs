@@ -28,7 +28,21 @@ struct Slot {
     waker: Option<Waker>,
     /// The session ends when this member is out of service.
     member: Option<Arc<Member>>,
-    ended: bool,
+    word: Word,
+    /// It has counted what it has not told yet.
+    untold: bool,
+}
+
+/// What a session is told when it is woken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Word {
+    /// Nothing.
+    #[default]
+    None,
+    /// Tell what was counted: somebody wants to read it.
+    Tell,
+    /// Its member is out of service: end.
+    End,
 }
 
 impl Sessions {
@@ -65,10 +79,21 @@ impl Sessions {
                 member.health() == Health::Down || member.state() == MemberState::Disabled
             };
             if slot.member.as_ref().is_some_and(out) {
-                slot.ended = true;
+                slot.word = Word::End;
                 slot.member = None;
                 slot.waker.iter().for_each(Waker::wake_by_ref);
             }
+        }
+    }
+
+    /// Wakes the sessions that have something to tell.
+    pub(crate) fn tell(&self) {
+        for slot in self.slots.borrow_mut().iter_mut().filter(|slot| slot.untold) {
+            slot.untold = false;
+            if slot.word == Word::None {
+                slot.word = Word::Tell;
+            }
+            slot.waker.iter().for_each(Waker::wake_by_ref);
         }
     }
 
@@ -114,11 +139,18 @@ impl Place {
         }
     }
 
-    /// Whether its member is out of service; if not, the task is woken when it is.
-    pub(crate) fn is_ended(&self, waker: &Waker) -> bool {
-        let ended = self.core.sessions.slots.borrow().get(self.slot).is_some_and(|s| s.ended);
+    /// What the session is told now; the task is woken when there is more to say. `untold`: it has
+    /// counted something that it will tell when asked.
+    pub(crate) fn word(&self, waker: &Waker, untold: bool) -> Word {
         self.core.sessions.waits(self.slot, waker);
-        ended
+        let mut slots = self.core.sessions.slots.borrow_mut();
+        let Some(slot) = slots.get_mut(self.slot) else { return Word::None };
+        let word = slot.word;
+        slot.untold = untold && word != Word::Tell;
+        if word == Word::Tell {
+            slot.word = Word::None;
+        }
+        word
     }
 
     /// Its number.
