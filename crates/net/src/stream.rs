@@ -3,14 +3,15 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 use crate::buffer::Buffer;
 use crate::clock::Deadline;
+use crate::sys;
 
 /// A connected byte stream.
 pub enum Stream {
@@ -126,6 +127,17 @@ impl RecvHalf<'_> {
         here && matches!(to, SendHalf::Tcp(_) | SendHalf::Unix(_))
     }
 
+    /// Whether the system has said that the peer sends no more than what can be received now. It
+    /// may say so late, or not at all; a receive of 0 bytes is what counts.
+    pub fn is_ending(&self) -> bool {
+        let RecvHalf::Tcp(half) = self else { return false };
+        let mut ready = pin!(half.as_ref().ready(Interest::READABLE));
+        match ready.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+            _ => false,
+        }
+    }
+
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             RecvHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
@@ -195,6 +207,24 @@ impl SendHalf<'_> {
             SendHalf::Unix(half) => Pin::new(half).poll_write_vectored(cx, slices),
             #[cfg(feature = "sim")]
             SendHalf::Sim(stream) => stream.poll_write(cx, slices),
+        }
+    }
+
+    /// Sends some of the last bytes: the end follows at once, and may go in the same packet.
+    pub fn poll_send_last(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let SendHalf::Tcp(half) = self else { return self.poll_send(cx, &[IoSlice::new(bytes)]) };
+        let stream: &TcpStream = half.as_ref();
+        loop {
+            ready!(stream.poll_write_ready(cx))?;
+            let send = || socket2::SockRef::from(stream).send_with_flags(bytes, sys::MORE);
+            match stream.try_io(Interest::WRITABLE, send) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
         }
     }
 

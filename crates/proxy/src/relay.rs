@@ -206,6 +206,15 @@ impl Lane {
             if ready!(self.poll_in(cx, from, to)).map_err(|_| Broken::From)? == 0 {
                 self.state = State::Ending;
             }
+            // Often the first answer is the only one, and its end has come with it: then both go
+            // on together.
+            if self.total == 0
+                && from.is_ending()
+                && let Poll::Ready(more) = self.poll_in(cx, from, to)
+                && more.map_err(|_| Broken::From)? == 0
+            {
+                self.state = State::Ending;
+            }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -260,7 +269,11 @@ impl Lane {
 
     fn poll_out(&mut self, cx: &mut Context<'_>, to: &mut SendHalf<'_>) -> Poll<io::Result<()>> {
         while !self.buffer.is_empty() {
-            let sent = ready!(to.poll_send(cx, &[IoSlice::new(self.buffer.bytes())]))?;
+            let sent = if self.state == State::Open {
+                ready!(to.poll_send(cx, &[IoSlice::new(self.buffer.bytes())]))?
+            } else {
+                ready!(to.poll_send_last(cx, self.buffer.bytes()))?
+            };
             self.total += sent as u64;
             self.buffer.consume(sent);
         }

@@ -6,6 +6,9 @@ pub(crate) mod datagrams;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+/// More follows at once: a small segment waits for it.
+pub(crate) const MORE: libc::c_int = libc::MSG_MORE;
+
 /// Lets a socket use addresses that are not this machine's (IP_TRANSPARENT; the address family
 /// says which). Needs CAP_NET_ADMIN.
 pub(crate) fn set_transparent(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
