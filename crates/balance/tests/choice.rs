@@ -1,13 +1,13 @@
 //! Who is chosen when the obvious member will not do.
 
-mod common;
+mod staged;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use common::*;
 use evenkeel_balance::*;
 use evenkeel_plan::{Affinity, MemberState, Passive, Policy};
+use staged::*;
 
 #[test]
 fn a_retry_goes_to_the_backup_and_then_to_the_next_tier() {

@@ -1,9 +1,9 @@
 //! The stall guard: a frozen member is left, and only a frozen one.
 
-mod common;
-use common::*;
+mod staged;
 use evenkeel_balance::*;
 use evenkeel_plan::Policy;
+use staged::*;
 
 const NATIVE: [Policy; 8] = [
     Policy::RoundRobin,

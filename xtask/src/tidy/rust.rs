@@ -43,7 +43,9 @@ const BANS: &[Ban] = &[
     Ban {
         calls: &["std::fs", "File::open", "thread::sleep", "Mutex", "RwLock", "block_on"],
         within: &["crates/proxy/"],
-        except: &[],
+        // A QUIC client that moves may arrive at another core: what ids tell is shared, and the
+        // lock is held for one look into a table.
+        except: &["crates/proxy/src/udp/quic.rs"],
         why: "nothing blocks on the data path",
     },
     Ban {

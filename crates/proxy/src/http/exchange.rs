@@ -116,18 +116,13 @@ async fn balanced(
     let binding = Binding::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
     let key = key::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
     let repeatable = scratch.head.method.idempotent() || pool.plan.retry.non_idempotent;
+    let (from, at) = (session.peer, session.local);
     let mut dialing = Dialing {
         core: &core,
         pool,
         key,
         bound: binding.bound(),
-        preamble: Preamble::of(
-            pool,
-            session.peer,
-            session.local,
-            &session.stream,
-            &Told::default(),
-        ),
+        preamble: Preamble::of(pool, from, at, &session.stream, &Told::default()),
         repeatable,
         tried: Tried::default(),
         attempts: 0,

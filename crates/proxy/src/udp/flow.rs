@@ -77,45 +77,14 @@ pub(super) fn open(
     tally.pool = Some(pool.clone());
     let hash = client_key(Some(client.ip().to_canonical()));
     let by_id = listener.quic().and_then(|ids| ids.find(&pool, first.bytes));
-    let (guard, upstream, key) = loop {
-        let bound = match (&by_id, &pool.plan.affinity) {
-            (Some(tag), _) => Bound::Tag(tag.as_bytes()),
-            (None, Some(Affinity::Client)) => Bound::Key(hash),
-            _ => Bound::None,
-        };
-        let now = BalanceMicros(clock::now().0);
-        let ask = Ask { now, key: hash, bound, tried: &tried };
-        let picked = pool.balance.pick(&ask, &mut front.core.rng.borrow_mut());
-        let pick = picked.map_err(|why| match why {
-            NoMember::AllBusy => Failure::QUEUE_FULL,
-            NoMember::Empty | NoMember::AllDown => Failure::NO_MEMBER,
-        })?;
-        tally.attempts += 1;
-        tally.affinity = if pick.bound { Logged::Kept } else { Logged::None };
-        let at = pick.guard.index();
-        tally.member = Some(at);
-        let many = listener.plan.udp.responses.is_none();
-        let connected = connect(front, &pool, at, client, many);
-        let dial = if connected.is_ok() { Dial::New } else { Dial::Failed };
-        front.core.metrics.borrow_mut().dialed(pool.id, dial);
-        match connected {
-            Ok((upstream, key)) => break (pick.guard, upstream, key),
-            Err(failure) => {
-                let ours = failure == Failure::LOCAL_LIMIT;
-                let outcome = if ours { Outcome::Aborted } else { Outcome::ConnectFailed };
-                pick.guard.report(outcome, now);
-                tried.add(at);
-                let retry = &pool.plan.retry;
-                if ours
-                    || tally.attempts > u32::from(retry.attempts)
-                    || !retry.on.contains(&RetryOn::Connect)
-                    || !pool.balance.retry_allowed(now)
-                {
-                    return Err(failure);
-                }
-            }
-        }
+    let bound = match (&by_id, &pool.plan.affinity) {
+        (Some(tag), _) => Bound::Tag(tag.as_bytes()),
+        (None, Some(Affinity::Client)) => Bound::Key(hash),
+        _ => Bound::None,
     };
+    let many = listener.plan.udp.responses.is_none();
+    let wanted = Wanted { pool: &pool, client, hash, bound, many };
+    let (guard, upstream, key) = wanted.member(front, &mut tried, tally)?;
     let expected = listener.plan.udp.responses.map(|_| 0);
     if expected.is_none() {
         // Datagrams may go one way only: silence says nothing about the member.
@@ -139,6 +108,60 @@ pub(super) fn open(
         task: RefCell::new(None),
         _place: Place::take(front.core.clone(), front.listener),
     })
+}
+
+/// What a flow asks of its pool.
+struct Wanted<'a> {
+    pool: &'a PoolRt,
+    client: SocketAddr,
+    hash: u64,
+    bound: Bound<'a>,
+    /// Many datagrams are expected.
+    many: bool,
+}
+
+impl Wanted<'_> {
+    /// A member that could be connected to, and its number.
+    fn member(
+        &self,
+        front: &Front,
+        tried: &mut Tried,
+        tally: &mut Tally,
+    ) -> Result<(Guard, UdpSocket, u64), Failure> {
+        let pool = self.pool;
+        loop {
+            let now = BalanceMicros(clock::now().0);
+            let ask = Ask { now, key: self.hash, bound: self.bound, tried };
+            let picked = pool.balance.pick(&ask, &mut front.core.rng.borrow_mut());
+            let pick = picked.map_err(|why| match why {
+                NoMember::AllBusy => Failure::QUEUE_FULL,
+                NoMember::Empty | NoMember::AllDown => Failure::NO_MEMBER,
+            })?;
+            tally.attempts += 1;
+            tally.affinity = if pick.bound { Logged::Kept } else { Logged::None };
+            let at = pick.guard.index();
+            tally.member = Some(at);
+            let connected = connect(front, pool, at, self.client, self.many);
+            let dial = if connected.is_ok() { Dial::New } else { Dial::Failed };
+            front.core.metrics.borrow_mut().dialed(pool.id, dial);
+            let failure = match connected {
+                Ok((upstream, key)) => return Ok((pick.guard, upstream, key)),
+                Err(failure) => failure,
+            };
+            let ours = failure == Failure::LOCAL_LIMIT;
+            let outcome = if ours { Outcome::Aborted } else { Outcome::ConnectFailed };
+            pick.guard.report(outcome, now);
+            tried.add(at);
+            let retry = &pool.plan.retry;
+            let again = tally.attempts <= u32::from(retry.attempts)
+                && retry.on.contains(&RetryOn::Connect)
+                && !ours
+                && pool.balance.retry_allowed(now);
+            if !again {
+                return Err(failure);
+            }
+        }
+    }
 }
 
 fn connect(
