@@ -57,8 +57,16 @@ proptest! {
         checks::proxy_protocol(&[b"PROXY TCP4 ", &data[..]].concat());
         checks::proxy_protocol(&[b"\r\n\r\n\0\r\nQUIT\n\x21", &data[..]].concat());
         checks::tls_hello(&[b"\x16\x03\x01\0\x80\x01\0\0\x60", &data[..]].concat());
+        checks::quic(&data);
+        checks::quic(&[b"\xc0\0\0\0\x01\x04", &data[..]].concat());
+        checks::quic(&[b"\xd3\x6b\x33\x43\xcf\0", &data[..]].concat());
         query::pairs(&data).for_each(|(name, _)| { query::find(&data, name); });
         cookie::pairs(&data).for_each(|(name, _)| { cookie::find(&data, name); });
+    }
+
+    #[test]
+    fn flows_are_kept_as_in_a_list(data in prop::collection::vec(any::<u8>(), 0..400)) {
+        checks::udp_flow(&data);
     }
 
     #[test]

@@ -2,10 +2,14 @@
 //! call these; they panic when something does not hold.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each includer uses some of it")]
 
+use std::hash::DefaultHasher;
+
 use evenkeel_wire::http1::{
     BodyReader, Field, Framing, Limits, Parsed, Piece, Refusal, RequestHead, ResponseHead, Span,
     path,
 };
+use evenkeel_wire::quic::{self, Kind, Packet};
+use evenkeel_wire::udp_flow::Table;
 
 /// What became of a message.
 #[derive(PartialEq, Debug)]
@@ -120,6 +124,76 @@ pub fn tls_hello(data: &[u8]) {
     };
     assert_eq!(read(usize::MAX), read(1));
     assert_eq!(read(usize::MAX), read(7));
+}
+
+/// A header is read from its own bytes alone: what follows changes nothing, and what is cut off is
+/// missed.
+pub fn quic(data: &[u8]) {
+    match Packet::parse(data) {
+        Ok(Packet::Long { version, kind, dcid, scid }) => {
+            let end = 7 + dcid.len() + scid.len();
+            assert!(end <= data.len());
+            assert_eq!((&data[6..6 + dcid.len()], &data[end - scid.len()..end]), (dcid, scid));
+            assert_eq!(version.to_be_bytes(), data[1..5]);
+            assert_eq!(kind == Kind::VersionNegotiation, version == 0);
+            assert_eq!(Packet::parse(&data[..end]), Packet::parse(data));
+            for cut in 0..end {
+                assert!(Packet::parse(&data[..cut]).is_err(), "cut at {cut}");
+            }
+        }
+        Ok(Packet::Short { after }) => assert_eq!(after, &data[1..]),
+        Err(_) => {}
+    }
+    for length in 1..=20 {
+        if let Some(id) = quic::server_id(data, length) {
+            assert_eq!(id, &data[1..=length]);
+        }
+    }
+}
+
+/// The table of flows is what a list that is searched from its start would be. Each byte is an
+/// order: two bits of what, six of whom.
+pub fn udp_flow(data: &[u8]) {
+    const LIMIT: usize = 9;
+    const IDLE: u64 = 40;
+    let mut table = Table::new(LIMIT, std::hash::BuildHasherDefault::<DefaultHasher>::default());
+    // Client, when it was heard, whether it is proven; the longest silent first.
+    let mut model: Vec<(u8, u64, bool)> = Vec::new();
+    for (now, order) in (0_u64..).zip(data) {
+        let (what, client) = (order >> 6, order & 15);
+        let known = model.iter().position(|(key, ..)| *key == client);
+        assert_eq!(table.find(&client).is_some(), known.is_some());
+        match (what, table.find(&client)) {
+            (0 | 1, None) => {
+                let crowded = (model.len() == LIMIT).then(|| {
+                    let at = model.iter().position(|(_, _, proven)| !proven).unwrap_or(0);
+                    model.remove(at).0
+                });
+                model.push((client, now, false));
+                let (id, out) = table.insert(client, client, now);
+                assert_eq!((table.get(id), out.map(|(key, _)| key)), (Some(&client), crowded));
+            }
+            (0..=2, Some(id)) => {
+                let (_, _, proven) = model.remove(known.unwrap_or_default());
+                model.push((client, now, proven || what == 1));
+                if what == 1 { table.answered(id, now) } else { table.touch(id, now) }
+            }
+            (_, Some(id)) => {
+                model.remove(known.unwrap_or_default());
+                assert_eq!(table.remove(id), Some((client, client)));
+                assert!(table.get(id).is_none() && table.remove(id).is_none());
+            }
+            (_, None) => {
+                while let Some((key, _)) = table.expire(now, IDLE) {
+                    let at = model.iter().position(|(other, ..)| *other == key);
+                    let (_, heard, _) = model.remove(at.unwrap_or(usize::MAX));
+                    assert!(now - heard >= IDLE);
+                }
+                assert!(model.iter().all(|(_, heard, _)| now - heard < IDLE));
+            }
+        }
+        assert_eq!((table.len(), table.is_empty()), (model.len(), model.is_empty()));
+    }
 }
 
 /// Reads head, path and body, at most `cut` more bytes a step.
