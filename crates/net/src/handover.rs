@@ -74,7 +74,11 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 /// The address a listening socket serves, as configuration spells it.
 fn address_of(socket: &OwnedFd) -> String {
     if let Some(address) = crate::listen::local_address(socket) {
-        return address.to_string();
+        let datagrams = rustix::net::sockopt::socket_type(socket);
+        return match datagrams {
+            Ok(rustix::net::SocketType::DGRAM) => format!("udp:{address}"),
+            _ => address.to_string(),
+        };
     }
     let local = socket2::SockRef::from(socket).local_addr().ok();
     let path = local.as_ref().and_then(|a| a.as_pathname()).map(|p| p.display().to_string());

@@ -105,6 +105,12 @@ fn connect(plan: &mut Plan, at: &[prop::sample::Index], index: prop::sample::Ind
     }
 }
 
+fn sees_no_cookies(pool: &mut Pool) {
+    if matches!(pool.affinity, Some(Affinity::Cookie(_) | Affinity::Application { .. })) {
+        pool.affinity = None;
+    }
+}
+
 /// Takes out what does not go together: see `evenkeel_plan::check`.
 fn fit(plan: &mut Plan) {
     let protocols: Vec<(Name, Protocol)> =
@@ -122,6 +128,7 @@ fn fit(plan: &mut Plan) {
             let plain = Route::new(route.name.clone(), Action::Pool(pool));
             let (listeners, sni) = (route.listeners.clone(), route.sni.clone());
             *route = Route { listeners, sni, alpn: route.alpn.clone(), ..plain };
+            sees_no_cookies(&mut plan.pools[0]);
         }
     }
     for listener in &mut plan.listeners {
@@ -135,10 +142,8 @@ fn fit(plan: &mut Plan) {
             pool.proxy_protocol = None;
             pool.members.retain(|member| !matches!(member.address, Address::Unix(_)));
         }
-        if listener.protocol != Protocol::Http
-            && matches!(pool.affinity, Some(Affinity::Cookie(_) | Affinity::Application { .. }))
-        {
-            pool.affinity = None;
+        if listener.protocol != Protocol::Http {
+            sees_no_cookies(pool);
         }
     }
     for pool in &mut plan.pools {

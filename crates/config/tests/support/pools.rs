@@ -248,7 +248,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
         pool_timeouts(),
         pool_limits(),
         (health(), members),
-        dial(),
+        (dial(), select(vec![OnDown::Keep, OnDown::Close])),
     )
         .prop_map(
             |(
@@ -260,7 +260,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 timeouts,
                 limits,
                 (health, members),
-                (proxy_protocol, source, port, tcp),
+                ((proxy_protocol, source, port, tcp), on_down),
             )| Pool {
                 policy,
                 hash_key,
@@ -274,6 +274,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 source,
                 port,
                 tcp,
+                on_down,
                 ..Pool::new(name)
             },
         )

@@ -64,9 +64,9 @@ fields! {
     Target "target" true "the request target as received";
     Path "path" false "the target up to its `?`";
     Query "query" false "the target after its `?`";
-    Host "host" true "the requested host";
-    Protocol "protocol" true "`HTTP/1.1`, `HTTP/1.0` or `HTTP/2`";
-    Status "status" true "the status the client got; 0 when it left before it got one";
+    Host "host" true "the requested host, or the name in a ClientHello";
+    Protocol "protocol" true "`HTTP/1.1`, `HTTP/1.0`, `TCP` or `UDP`";
+    Status "status" true "the status the client got; 0 when it left before it got one, and where there are none";
     BytesIn "bytes_in" true "bytes read from the client, head included";
     BytesOut "bytes_out" true "bytes written to the client, head included";
     DurationMs "duration_ms" true "milliseconds from the first byte of the request to the last of the answer";
@@ -133,7 +133,7 @@ fn query(target: &[u8]) -> &[u8] {
 pub fn markdown() -> String {
     let mut page = String::from(
         "# Access log\n\n\
-         One line per exchange, written when it ended. Formats:\n\n\
+         One line per exchange, TCP connection or UDP flow, written when it ended. Formats:\n\n\
          * `json` (default): one object a line; a field without a value is left out. Bytes that \
          are not UTF-8 are read as Latin-1 (`\\u00ff`).\n\
          * `combined`: Apache's, `%h - - %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"`, times \

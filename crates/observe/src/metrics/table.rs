@@ -58,17 +58,17 @@ macro_rules! metrics {
 
 metrics! {
     REQUESTS: Counter "evenkeel_requests_total" ["listener", "route", "pool", "member", "code"] ""
-        "Exchanges that ended, by the status the client got (0: none, the client left).";
+        "Exchanges, TCP connections and UDP flows that ended, by the status the client got (0: none).";
     REQUEST_SECONDS: Histogram "evenkeel_request_seconds" ["pool"] "seconds"
         "Time from the first byte of a request to the last byte of its answer.";
     CONNECTIONS: Gauge "evenkeel_connections" ["listener"] ""
-        "Open client connections.";
+        "Open client connections and UDP flows.";
     CONNECTIONS_ACCEPTED: Counter "evenkeel_connections_accepted_total" ["listener"] ""
-        "Client connections accepted.";
+        "Client connections accepted and UDP flows begun.";
     TUNNELS: Gauge "evenkeel_tunnels" ["listener"] ""
         "Open tunnels: connections whose request was upgraded.";
     BYTES: Counter "evenkeel_bytes_total" ["listener", "pool", "direction"] "bytes"
-        "Bytes of requests from clients (in) and of answers to them (out), heads included.";
+        "Bytes from clients (in) and to them (out), heads included.";
     REFUSALS: Counter "evenkeel_refusals_total" ["listener", "cause"] ""
         "Answers the balancer gave in place of a member, and connections it cut, by cause.";
     RETRIES: Counter "evenkeel_retries_total" ["pool", "cause"] ""

@@ -25,6 +25,14 @@ pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
     for (i, route) in plan.routes.iter().enumerate() {
         let known = route.listeners.iter().filter_map(|name| listeners.get(name).copied());
         layer4_route(route, known, Place::Route(i), problems);
+        let by_tcp = route.listeners.iter().filter_map(|name| listeners.get(name));
+        if let Action::Pool(name) = &route.action
+            && let Some((at, pool)) = pools.get(name)
+            && let Some(listener) = by_tcp.copied().find(|l| l.protocol == Protocol::Tcp)
+            && listener.pool.as_ref() != Some(name)
+        {
+            layer4_pool(listener, pool, Place::Pool(*at), problems);
+        }
     }
     for (i, pool) in plan.pools.iter().enumerate() {
         quic_ids(pool, i, problems);
