@@ -11,6 +11,8 @@ mod peer;
 mod pin;
 mod report;
 mod row;
+mod setup;
+mod source;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,8 @@ use crate::shell::{self, Failure};
 use driver::Driver;
 use peer::{OURS, PEERS, Peer, RunningPeer};
 use report::{Latency, Report};
-use row::{REFERENCE, Row};
+use row::{IDLE, REFERENCE, Row};
+use setup::Setup;
 
 /// Options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
@@ -58,14 +61,15 @@ struct Pace {
     window: Duration,
 }
 
-/// Share of the best peer's throughput at which latencies are compared.
-const LATENCY_LOAD: f64 = 0.7;
+/// Share of the best peer's throughput at which latencies are compared: what the generator can
+/// offer evenly from the half core that the origins leave it.
+const LATENCY_LOAD: f64 = 0.4;
 
 /// Measures and reports; false when this project's own balancer could not be measured or a
 /// measurement had errors.
 pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
-    let rows = row::chosen(options.rows.as_deref())?;
-    let peers = chosen(options.peers.as_deref())?;
+    let rows = row::chosen(options.rows.as_deref(), options.quick)?;
+    let peers = chosen(options.peers.as_deref(), options.quick)?;
     let pace = options.pace()?;
     pin::check()?;
     let target = shell::root().join("target");
@@ -80,16 +84,33 @@ pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
     let mut report = Report::new(pace.rounds, pace.window);
     let mut running = Vec::new();
     for peer in peers {
-        match peer.start(&ours, driver.origins, &out) {
-            Ok(peer) => running.push(peer),
-            Err(why) => report.absent(peer.name, why),
+        let mut setups: Vec<Setup> = Vec::new();
+        for row in rows.iter().filter(|row| peer.runs(row)) {
+            if !setups.contains(&row.setup) {
+                setups.push(row.setup);
+            }
+        }
+        for setup in setups {
+            match peer.start(setup, &ours, driver.origins, &out) {
+                Ok(peer) => running.push(peer),
+                Err(why) => report.absent(peer.name, why),
+            }
         }
     }
     report.peers(&running);
+    let bases: Vec<&RunningPeer> = running.iter().filter(|p| p.setup == Setup::Base).collect();
+    if options.rows.is_none() {
+        for peer in &bases {
+            let rate = IDLE.connections as f64;
+            let window = Duration::from_secs(2);
+            let result = driver.measure(peer, &IDLE, Duration::ZERO, window, rate)?;
+            report.memory(peer.peer.name, result["memory"].as_f64().unwrap_or(0.0));
+        }
+    }
     measure_rows(&mut driver, &running, &rows, pace, &mut report)?;
     if let Some(reference) = rows.iter().find(|row| row.name == REFERENCE) {
-        measure_latency(&mut driver, &running, reference, pace, &mut report)?;
-        for peer in &running {
+        measure_latency(&mut driver, &bases, reference, pace, &mut report)?;
+        for peer in &bases {
             report.calls(peer.peer.name, calls::count(peer, reference, &mut driver, &out));
         }
     }
@@ -107,12 +128,11 @@ fn measure_rows(
     let begin = Instant::now();
     for round in 0..pace.rounds {
         for row in rows {
-            for turn in 0..running.len() {
+            let those = |peer: &&RunningPeer| peer.setup == row.setup && peer.peer.runs(row);
+            let peers: Vec<&RunningPeer> = running.iter().filter(those).collect();
+            for turn in 0..peers.len() {
                 // Each goes first as often as the others.
-                let peer = &running[(turn + round) % running.len()];
-                if !peer.peer.can(row.mode) {
-                    continue;
-                }
+                let peer = peers[(turn + round) % peers.len()];
                 let result = driver.measure(peer, row, pace.warmup, pace.window, 0.0)?;
                 report.add(row, peer.peer.name, result);
             }
@@ -125,7 +145,7 @@ fn measure_rows(
 
 fn measure_latency(
     driver: &mut Driver,
-    running: &[RunningPeer],
+    running: &[&RunningPeer],
     row: &'static Row,
     pace: Pace,
     report: &mut Report,
@@ -136,7 +156,7 @@ fn measure_latency(
     for round in 0..pace.rounds {
         for turn in 0..running.len() {
             let at = (turn + round) % running.len();
-            results[at].push(driver.measure(&running[at], row, pace.warmup, pace.window, rate)?);
+            results[at].push(driver.measure(running[at], row, pace.warmup, pace.window, rate)?);
         }
     }
     for (peer, results) in running.iter().zip(results) {
@@ -165,7 +185,8 @@ fn finish(report: &Report, options: &Options, out: &Path) -> Result<bool, Failur
     Ok(report.is_sound())
 }
 
-fn chosen(list: Option<&str>) -> Result<Vec<&'static Peer>, Failure> {
+fn chosen(list: Option<&str>, quick: bool) -> Result<Vec<&'static Peer>, Failure> {
+    let list = list.or(quick.then_some(peer::QUICK));
     let Some(list) = list else { return Ok(PEERS.iter().collect()) };
     let find = |name: &str| {
         let known = || PEERS.iter().map(|peer| peer.name).collect::<Vec<_>>().join(", ");

@@ -29,8 +29,12 @@ pub(super) struct Order {
     pub(super) target: SocketAddr,
     /// Datagrams instead of requests.
     pub(super) udp: bool,
-    /// Bytes of each answer.
+    /// Bytes of each answer, and of the body of each request.
     pub(super) size: usize,
+    pub(super) upload: usize,
+    /// The host of the requests, and further header lines, each with its end.
+    pub(super) host: String,
+    pub(super) headers: String,
     pub(super) connections: usize,
     /// A new connection for each request.
     pub(super) close: bool,
@@ -116,6 +120,7 @@ impl Loop {
             false => Box::new(Load::new(order)),
         };
         let begin = Instant::now();
+        let empty = sample::private_bytes(&order.pids);
         load.open_all(&self.epoll)?;
         self.turn_until(load.as_mut(), begin + order.warmup)?;
         load.begin_window();
@@ -128,6 +133,7 @@ impl Loop {
         let mut result = load.result(elapsed);
         last.minus(&first).describe(elapsed, &mut result);
         result["origins"] = json!(shares);
+        result["memory"] = json!(sample::private_bytes(&order.pids).saturating_sub(empty));
         Ok(result)
     }
 
@@ -195,6 +201,9 @@ impl Order {
             "target": self.target.to_string(),
             "udp": self.udp,
             "size": self.size,
+            "upload": self.upload,
+            "host": self.host,
+            "headers": self.headers,
             "connections": self.connections,
             "close": self.close,
             "rate": self.rate,
@@ -213,6 +222,9 @@ impl Order {
             target: value["target"].as_str()?.parse().ok()?,
             udp: value["udp"].as_bool()?,
             size: number("size")?,
+            upload: number("upload")?,
+            host: value["host"].as_str()?.to_owned(),
+            headers: value["headers"].as_str()?.to_owned(),
             connections: number("connections")?,
             close: value["close"].as_bool()?,
             rate: value["rate"].as_f64()?,
@@ -266,6 +278,9 @@ mod tests {
             target: any_port(),
             udp: false,
             size: 128,
+            upload: 7,
+            host: "h".to_owned(),
+            headers: "X: y\r\n".to_owned(),
             connections: 64,
             close: true,
             rate: 0.0,

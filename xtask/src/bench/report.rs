@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::calls::Calls;
 use super::peer::{OURS, PEERS, RunningPeer};
-use super::row::{REFERENCE, ROWS, Row};
+use super::row::{IDLE, REFERENCE, ROWS, Row};
 use crate::shell::Failure;
 
 /// Everything measured so far.
@@ -21,6 +21,8 @@ pub(super) struct Report {
     cells: Vec<Cell>,
     latencies: Vec<Latency>,
     calls: Vec<(&'static str, Result<Calls, Failure>)>,
+    /// Bytes of memory for each idle connection.
+    memory: Vec<(&'static str, f64)>,
 }
 
 /// One row for one peer, a result for each round.
@@ -54,11 +56,13 @@ impl Report {
             cells: Vec::new(),
             latencies: Vec::new(),
             calls: Vec::new(),
+            memory: Vec::new(),
         }
     }
 
     pub(super) fn peers(&mut self, running: &[RunningPeer]) {
         self.versions = running.iter().map(|peer| (peer.peer.name, peer.version.clone())).collect();
+        self.versions.dedup_by_key(|(name, _)| *name);
     }
 
     /// A peer that could not be measured.
@@ -83,6 +87,11 @@ impl Report {
         self.calls.push((peer, calls));
     }
 
+    /// What the idle connections of a peer take together.
+    pub(super) fn memory(&mut self, peer: &'static str, bytes: f64) {
+        self.memory.push((peer, bytes / IDLE.connections as f64));
+    }
+
     /// Requests a second of the best peer that is not ours, or of ours when it is alone.
     pub(super) fn best_throughput(&self, row: &str) -> Option<f64> {
         let of = |ours: bool| {
@@ -96,7 +105,8 @@ impl Report {
     /// Whether ours was measured if it was wanted, and nothing went wrong.
     pub(super) fn is_sound(&self) -> bool {
         let ours_absent = self.absent.iter().any(|(peer, _)| *peer == OURS);
-        !ours_absent && self.cells.iter().all(|cell| cell.sum("errors") == 0.0)
+        let ours = self.cells.iter().filter(|cell| cell.peer == OURS);
+        !ours_absent && ours.into_iter().all(|cell| cell.sum("errors") == 0.0)
     }
 
     /// The CPU time of the best peer that is not ours.
@@ -147,6 +157,9 @@ impl Report {
         for latency in &self.latencies {
             let _ = writeln!(text, "{}", latency.line());
         }
+        for (peer, bytes) in &self.memory {
+            let _ = writeln!(text, "memory    {peer:<9} {bytes:.0} bytes for an idle connection");
+        }
         for (peer, calls) in &self.calls {
             let _ = writeln!(text, "calls     {peer:<9} {}", calls_in_words(calls));
         }
@@ -184,6 +197,7 @@ impl Report {
         }
         text.push_str(&self.latency_table());
         text.push_str(&self.calls_table());
+        text.push_str(&self.memory_table());
         text
     }
 
@@ -278,6 +292,22 @@ impl Report {
         text
     }
 
+    fn memory_table(&self) -> String {
+        if self.memory.is_empty() {
+            return String::new();
+        }
+        let mut text = format!(
+            "\n## Memory of an idle connection\n\nPrivate memory of the process after {} \
+             connections were opened, used for two requests each and left open, for each of \
+             them.\n\n| peer | bytes |\n|---|--:|\n",
+            IDLE.connections
+        );
+        for (peer, bytes) in &self.memory {
+            let _ = writeln!(text, "| {peer} | {bytes:.0} |");
+        }
+        text
+    }
+
     /// The raw numbers.
     pub(super) fn json(&self) -> Value {
         let cells = self.cells.iter().map(|cell| {
@@ -304,6 +334,7 @@ impl Report {
             "cells": cells.collect::<Vec<_>>(),
             "latencies": latencies.collect::<Vec<_>>(),
             "calls": calls.collect::<Vec<_>>(),
+            "memory": self.memory,
         })
     }
 
@@ -369,6 +400,9 @@ impl Cell {
             let of = |result: &Value| result["origins"][origin].as_f64();
             self.results.iter().filter_map(of).sum::<f64>()
         };
+        if at(0) + at(1) < 0.5 * requests {
+            notes.push("answers that no origin gave".to_owned());
+        }
         if (at(0) - at(1)).abs() > 0.05 * requests + 2.0 {
             notes.push(format!("uneven: {:.0} and {:.0} to the origins", at(0), at(1)));
         }

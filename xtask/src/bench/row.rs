@@ -1,5 +1,7 @@
 //! The rows: what is asked of every peer.
 
+use super::setup::Setup;
+
 /// What the balancer is to the load.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Mode {
@@ -20,69 +22,165 @@ pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) title: &'static str,
     pub(super) mode: Mode,
-    /// Bytes of each answer.
+    /// Bytes of each answer, and of the body of each request.
     pub(super) size: usize,
+    pub(super) upload: usize,
     pub(super) connections: usize,
     /// A new connection for each request.
     pub(super) close: bool,
+    pub(super) setup: Setup,
+    /// One of the rows that every peer runs, and that --quick has.
+    pub(super) main: bool,
     /// CPU for each request as a share of the best peer's that we mean to reach.
     pub(super) target: Option<f64>,
 }
+
+const PLAIN: Row = Row {
+    name: "",
+    title: "",
+    mode: Mode::Http,
+    size: 0,
+    upload: 0,
+    connections: 1,
+    close: false,
+    setup: Setup::Base,
+    main: false,
+    target: None,
+};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
         name: "128-1",
         title: "128 B, 1 connection",
-        mode: Mode::Http,
         size: 128,
         connections: 1,
-        close: false,
+        main: true,
         target: Some(0.85),
+        ..PLAIN
     },
     Row {
         name: "128-64",
         title: "128 B, 64 connections",
-        mode: Mode::Http,
         size: 128,
         connections: 64,
-        close: false,
+        main: true,
         target: Some(0.80),
+        ..PLAIN
     },
     Row {
         name: "128-1000",
         title: "128 B, 1000 connections",
-        mode: Mode::Http,
         size: 128,
         connections: 1000,
-        close: false,
+        main: true,
         target: Some(0.82),
+        ..PLAIN
+    },
+    Row {
+        name: "128-5000",
+        title: "128 B, 5000 connections",
+        size: 128,
+        connections: 5000,
+        target: Some(0.82),
+        ..PLAIN
     },
     Row {
         name: "10k-64",
         title: "10 KB, 64 connections",
-        mode: Mode::Http,
         size: 10_000,
         connections: 64,
-        close: false,
+        main: true,
         target: Some(0.90),
+        ..PLAIN
     },
     Row {
         name: "100k-64",
         title: "100 KB, 64 connections",
-        mode: Mode::Http,
         size: 100_000,
         connections: 64,
-        close: false,
+        main: true,
         target: Some(0.75),
+        ..PLAIN
+    },
+    Row {
+        name: "10m-8",
+        title: "10 MB, 8 connections",
+        size: 10_000_000,
+        connections: 8,
+        target: Some(0.75),
+        ..PLAIN
+    },
+    Row {
+        name: "up-1k",
+        title: "Request bodies of 1 KB, 64 connections",
+        size: 128,
+        connections: 64,
+        upload: 1000,
+        target: Some(0.80),
+        ..PLAIN
+    },
+    Row {
+        name: "up-1m",
+        title: "Request bodies of 1 MB, 16 connections",
+        size: 128,
+        connections: 16,
+        upload: 1_000_000,
+        target: Some(0.75),
+        ..PLAIN
     },
     Row {
         name: "new-64",
         title: "128 B, a new connection for each request, 64 at a time",
-        mode: Mode::Http,
         size: 128,
         connections: 64,
         close: true,
-        target: None,
+        main: true,
+        ..PLAIN
+    },
+    Row {
+        name: "log-64",
+        title: "128 B, 64 connections, with an access log",
+        size: 128,
+        connections: 64,
+        setup: Setup::Log,
+        target: Some(0.85),
+        ..PLAIN
+    },
+    Row {
+        name: "sticky-64",
+        title: "128 B, 64 connections, with a cookie for one member",
+        size: 128,
+        connections: 64,
+        setup: Setup::Sticky,
+        target: Some(0.80),
+        ..PLAIN
+    },
+    Row {
+        name: "routes-1k",
+        title: "128 B, 64 connections, 1000 routes by host",
+        size: 128,
+        connections: 64,
+        setup: Setup::Routes(1000),
+        target: Some(0.80),
+        ..PLAIN
+    },
+    Row {
+        name: "routes-10k",
+        title: "128 B, 64 connections, 10,000 routes by host",
+        size: 128,
+        connections: 64,
+        setup: Setup::Routes(10_000),
+        target: Some(0.80),
+        ..PLAIN
+    },
+    Row {
+        name: "members-1k",
+        title: "128 B, 64 connections, 1000 members",
+        size: 128,
+        connections: 64,
+        setup: Setup::Members(1000),
+        target: Some(0.80),
+        ..PLAIN
     },
     Row {
         name: "tcp-128",
@@ -90,8 +188,8 @@ pub(super) const ROWS: &[Row] = &[
         mode: Mode::Tcp,
         size: 128,
         connections: 64,
-        close: false,
         target: Some(1.00),
+        ..PLAIN
     },
     Row {
         name: "tcp-new",
@@ -101,6 +199,7 @@ pub(super) const ROWS: &[Row] = &[
         connections: 64,
         close: true,
         target: Some(1.00),
+        ..PLAIN
     },
     Row {
         name: "tcp-10m",
@@ -108,8 +207,8 @@ pub(super) const ROWS: &[Row] = &[
         mode: Mode::Tcp,
         size: 10_000_000,
         connections: 8,
-        close: false,
         target: Some(0.80),
+        ..PLAIN
     },
     Row {
         name: "udp-64",
@@ -117,8 +216,8 @@ pub(super) const ROWS: &[Row] = &[
         mode: Mode::Udp,
         size: 64,
         connections: 64,
-        close: false,
         target: Some(0.67),
+        ..PLAIN
     },
     Row {
         name: "udp-dns",
@@ -128,15 +227,21 @@ pub(super) const ROWS: &[Row] = &[
         connections: 64,
         close: true,
         target: Some(0.80),
+        ..PLAIN
     },
 ];
+
+/// The load at which memory is compared: connections that were used and are silent.
+pub(super) const IDLE: Row = Row { name: "idle", title: "", size: 128, connections: 5000, ..PLAIN };
 
 /// The row at whose load latency and system calls are measured.
 pub(super) const REFERENCE: &str = "128-64";
 
-/// The rows of a list like `128-1,10k-64`; all of them without a list.
-pub(super) fn chosen(list: Option<&str>) -> Result<Vec<&'static Row>, String> {
-    let Some(list) = list else { return Ok(ROWS.iter().collect()) };
+/// The rows of a list like `128-1,10k-64`; without a list all of them, or the main ones.
+pub(super) fn chosen(list: Option<&str>, quick: bool) -> Result<Vec<&'static Row>, String> {
+    let Some(list) = list else {
+        return Ok(ROWS.iter().filter(|row| row.main || !quick).collect());
+    };
     let find = |name: &str| {
         let known = || ROWS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
         let row = ROWS.iter().find(|row| row.name == name);

@@ -33,7 +33,8 @@ struct Connection {
     stream: TcpStream,
     /// When the request under way was sent or, at a fixed rate, was due.
     since: Option<Instant>,
-    sent: bool,
+    /// Bytes of the request that have gone.
+    sent: usize,
     /// A head that has not all come.
     partial: Vec<u8>,
     /// Bytes of the body still to come, once the head is in.
@@ -43,14 +44,19 @@ struct Connection {
 impl Load {
     pub(super) fn new(order: &Order) -> Load {
         let close = if order.close { "Connection: close\r\n" } else { "" };
-        let request = format!(
-            "GET /b/{} HTTP/1.1\r\nHost: bench.example\r\nUser-Agent: bench\r\n\
-             Accept: */*\r\n{close}\r\n",
-            order.size
+        let (method, length) = match order.upload {
+            0 => ("GET", String::new()),
+            bytes => ("POST", format!("Content-Length: {bytes}\r\n")),
+        };
+        let head = format!(
+            "{method} /b/{} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bench\r\n\
+             Accept: */*\r\n{}{length}{close}\r\n",
+            order.size, order.host, order.headers
         );
+        let request = [head.into_bytes(), vec![b'u'; order.upload]].concat();
         Load {
             order: order.clone(),
-            request: request.into_bytes(),
+            request,
             connections: Vec::new(),
             idle: VecDeque::new(),
             overdue: VecDeque::new(),
@@ -65,7 +71,7 @@ impl Load {
     fn begin(&mut self, index: usize, since: Instant) -> io::Result<()> {
         if let Some(Some(connection)) = self.connections.get_mut(index) {
             connection.since = Some(since);
-            connection.sent = false;
+            connection.sent = 0;
             return connection.send(&self.request);
         }
         Ok(())
@@ -78,7 +84,7 @@ impl Load {
         ended: bool,
         scratch: &mut [u8],
     ) -> io::Result<bool> {
-        if connection.since.is_some() && !connection.sent {
+        if connection.since.is_some() && connection.sent < self.request.len() {
             connection.send(&self.request)?;
         }
         loop {
@@ -108,7 +114,7 @@ impl Load {
             self.latencies.push(u32::try_from(time).unwrap_or(u32::MAX));
         }
         connection.body = None;
-        connection.sent = false;
+        connection.sent = 0;
         if self.order.close {
             return Ok(());
         }
@@ -149,7 +155,7 @@ impl Load {
         let stream = TcpStream::from(socket);
         watch(epoll, &stream, CLIENT, index)?;
         let partial = Vec::new();
-        Ok(Connection { index, stream, since, sent: false, partial, body: None })
+        Ok(Connection { index, stream, since, sent: 0, partial, body: None })
     }
 }
 
@@ -227,16 +233,15 @@ impl Offered for Load {
 
 impl Connection {
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        match self.stream.write(request) {
-            Ok(count) if count == request.len() => {
-                self.sent = true;
-                Ok(())
+        while self.sent < request.len() {
+            match self.stream.write(&request[self.sent..]) {
+                Ok(count) => self.sent += count,
+                // Still connecting, or no room; there will be an event.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
             }
-            Ok(_) => Err(io::Error::other("a request was cut")),
-            // Still connecting; there will be an event.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error),
         }
+        Ok(())
     }
 
     /// Takes bytes of an answer; true when it is complete.

@@ -25,6 +25,9 @@ struct Connection {
     /// An answer that has not all gone, and how much of it has.
     leaving: Option<(Rc<[u8]>, usize)>,
     closing: bool,
+    /// Bytes of a request's body still to come, and the answer that waits for them.
+    body: usize,
+    waiting: Option<Rc<[u8]>>,
 }
 
 impl Origins {
@@ -65,7 +68,15 @@ impl Origins {
             let index = self.free.pop().unwrap_or(self.connections.len());
             watch(epoll, &stream, ORIGIN, index)?;
             let partial = Vec::new();
-            let connection = Connection { stream, origin, partial, leaving: None, closing: false };
+            let connection = Connection {
+                stream,
+                origin,
+                partial,
+                leaving: None,
+                closing: false,
+                body: 0,
+                waiting: None,
+            };
             if index == self.connections.len() {
                 self.connections.push(Some(connection));
             } else {
@@ -122,7 +133,20 @@ impl Origins {
     }
 
     fn answer_all(&mut self, connection: &mut Connection, mut bytes: &[u8]) -> io::Result<()> {
-        while let Some(end) = head_end(bytes) {
+        loop {
+            if connection.body > 0 {
+                let taken = connection.body.min(bytes.len());
+                connection.body -= taken;
+                bytes = &bytes[taken..];
+                if connection.body > 0 {
+                    return Ok(());
+                }
+                let answer = connection.waiting.take();
+                connection.leaving = answer.map(|answer| (answer, 0));
+                self.served[connection.origin] += 1;
+                connection.flush()?;
+            }
+            let Some(end) = head_end(bytes) else { break };
             let (head, rest) = bytes.split_at(end);
             let size = size_asked(head).ok_or(io::ErrorKind::InvalidData)?;
             let answer = self.answers.entry(size).or_insert_with(|| answer(size));
@@ -131,6 +155,13 @@ impl Origins {
                 .is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
             if connection.leaving.is_some() {
                 return Err(io::Error::other("pipelined requests while an answer is leaving"));
+            }
+            let length = field(head, b"Content-Length").and_then(|v| std::str::from_utf8(v).ok());
+            connection.body = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+            if connection.body > 0 {
+                connection.waiting = Some(answer);
+                bytes = rest;
+                continue;
             }
             connection.leaving = Some((answer, 0));
             self.served[connection.origin] += 1;

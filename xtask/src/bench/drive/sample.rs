@@ -62,6 +62,18 @@ impl Sample {
     }
 }
 
+/// Memory that the processes share with nobody.
+pub(super) fn private_bytes(pids: &[u32]) -> u64 {
+    let of = |pid: &u32| {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        let private = text.lines().filter(|line| line.starts_with("Private_"));
+        let kilobytes =
+            private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kilobytes.sum::<u64>() * 1024
+    };
+    pids.iter().map(of).sum()
+}
+
 /// Nanoseconds that all threads of a process have run.
 fn scheduled(pid: u32) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
