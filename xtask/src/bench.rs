@@ -63,7 +63,7 @@ struct Pace {
 
 /// Share of the best peer's throughput at which latencies are compared: what the generator can
 /// offer evenly from the half core that the origins leave it.
-const LATENCY_LOAD: f64 = 0.4;
+const LATENCY_LOAD: f64 = 0.25;
 
 /// Measures and reports; false when this project's own balancer could not be measured or a
 /// measurement had errors.

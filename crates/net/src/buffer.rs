@@ -54,6 +54,13 @@ impl Buffer {
         self.start == self.end
     }
 
+    /// So many bytes are expected next: the next lease is large enough for all of them, or as large
+    /// as leases get.
+    pub fn expect(&mut self, bytes: u64) {
+        let fits = |size: &usize| *size as u64 >= bytes;
+        self.size = SIZES.iter().position(fits).unwrap_or(SIZES.len() - 1);
+    }
+
     /// Uses up `n` bytes (at most all). The lease goes back with the last.
     pub fn consume(&mut self, n: usize) {
         self.start += n.min(self.len());

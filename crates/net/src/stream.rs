@@ -214,13 +214,17 @@ impl SendHalf<'_> {
     pub fn poll_send_last(
         &mut self,
         cx: &mut Context<'_>,
-        bytes: &[u8],
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let SendHalf::Tcp(half) = self else { return self.poll_send(cx, &[IoSlice::new(bytes)]) };
+        let SendHalf::Tcp(half) = self else { return self.poll_send(cx, slices) };
         let stream: &TcpStream = half.as_ref();
         loop {
             ready!(stream.poll_write_ready(cx))?;
-            let send = || socket2::SockRef::from(stream).send_with_flags(bytes, sys::MORE);
+            let socket = socket2::SockRef::from(stream);
+            let send = || match slices {
+                [one] => socket.send_with_flags(one, sys::MORE),
+                _ => socket.send_vectored_with_flags(slices, sys::MORE),
+            };
             match stream.try_io(Interest::WRITABLE, send) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => return Poll::Ready(sent),
@@ -234,11 +238,33 @@ impl SendHalf<'_> {
         slices: &mut [IoSlice<'_>],
         deadline: &mut Deadline,
     ) -> io::Result<()> {
+        self.send_all(slices, false, deadline).await
+    }
+
+    /// The same for the last bytes: the end must follow at once.
+    pub async fn send_last(
+        &mut self,
+        slices: &mut [IoSlice<'_>],
+        deadline: &mut Deadline,
+    ) -> io::Result<()> {
+        self.send_all(slices, true, deadline).await
+    }
+
+    async fn send_all(
+        &mut self,
+        slices: &mut [IoSlice<'_>],
+        last: bool,
+        deadline: &mut Deadline,
+    ) -> io::Result<()> {
         let mut rest = slices;
         // Slices without bytes at the front would make a send of nothing look like a closed peer.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            let sent = poll_fn(|cx| match self.poll_send(cx, rest) {
+            let mut send = |cx: &mut Context<'_>| match last {
+                false => self.poll_send(cx, rest),
+                true => self.poll_send_last(cx, rest),
+            };
+            let sent = poll_fn(|cx| match send(cx) {
                 Poll::Pending => deadline.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
                 ready => ready,
             })

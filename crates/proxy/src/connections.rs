@@ -17,12 +17,19 @@ struct Kept {
     /// Oldest first.
     streams: VecDeque<(Stream, Micros)>,
     idle_time: Duration,
+    /// Bytes of the member's last answer.
+    answer: u64,
 }
 
 impl Connections {
     /// The newest connection to the member that is still good and was not idle for longer than
-    /// `longest`. Those found closed are dropped.
-    pub(crate) fn take(&mut self, key: u64, now: Micros, longest: Duration) -> Option<Stream> {
+    /// `longest`; and how long the member's last answer was. Those found closed are dropped.
+    pub(crate) fn take(
+        &mut self,
+        key: u64,
+        now: Micros,
+        longest: Duration,
+    ) -> Option<(Stream, u64)> {
         let kept = self.idle.get_mut(&key)?;
         while let Some((mut stream, since)) = kept.streams.pop_back() {
             if now.since(since) > longest {
@@ -31,23 +38,24 @@ impl Connections {
                 return None;
             }
             if stream.is_fresh() {
-                return Some(stream);
+                return Some((stream, kept.answer));
             }
         }
         None
     }
 
-    /// Keeps a connection for `idle_time`; the oldest goes when there are more than `most`.
+    /// Keeps a connection, whose last answer had so many bytes, for `idle_time`; the oldest goes
+    /// when there are more than `most`.
     pub(crate) fn keep(
         &mut self,
         key: u64,
-        stream: Stream,
+        (stream, answer): (Stream, u64),
         now: Micros,
         idle_time: Duration,
         most: usize,
     ) {
         let kept = self.idle.entry(key).or_default();
-        kept.idle_time = idle_time;
+        (kept.idle_time, kept.answer) = (idle_time, answer);
         if kept.streams.len() >= most {
             kept.streams.pop_front();
         }

@@ -90,16 +90,18 @@ impl Dialing<'_> {
             let longest = if self.repeatable { Duration::MAX } else { UNREPEATABLE_IDLE_MAX };
             if !self.fresh_only
                 && self.pool.shared
-                && let Some(stream) = self.core.connections.borrow_mut().take(
+                && let Some((stream, answer)) = self.core.connections.borrow_mut().take(
                     member.targets.key(),
                     clock::now(),
                     longest,
                 )
             {
                 self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::Reused);
+                let mut buffer = Buffer::new();
+                buffer.expect(answer);
                 return Ok(Upstream {
                     stream,
-                    buffer: Buffer::new(),
+                    buffer,
                     guard,
                     reused: true,
                     pool: self.pool.id,

@@ -272,7 +272,7 @@ impl Lane {
             let sent = if self.state == State::Open {
                 ready!(to.poll_send(cx, &[IoSlice::new(self.buffer.bytes())]))?
             } else {
-                ready!(to.poll_send_last(cx, self.buffer.bytes()))?
+                ready!(to.poll_send_last(cx, &[IoSlice::new(self.buffer.bytes())]))?
             };
             self.total += sent as u64;
             self.buffer.consume(sent);

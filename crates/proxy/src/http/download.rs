@@ -8,7 +8,7 @@ use std::time::Duration;
 use evenkeel_balance::Guard;
 use evenkeel_net::stream::{RecvHalf, SendHalf};
 use evenkeel_net::{Buffer, Deadline, clock};
-use evenkeel_wire::http1::{BodyReader, Limits, Parsed, ResponseHead, Version, write};
+use evenkeel_wire::http1::{BodyReader, Framing, Limits, Parsed, ResponseHead, Version, write};
 
 use crate::cause::Failure;
 use crate::http::answer_head::Answering;
@@ -53,6 +53,15 @@ pub(crate) struct Done {
     pub(crate) client_lives: bool,
     /// Both sides agreed to speak another protocol.
     pub(crate) tunnel: bool,
+}
+
+/// How an answer ends for the client.
+#[derive(Clone, Copy)]
+struct Ends {
+    /// With the last chunk,
+    chunked: bool,
+    /// and with the connection.
+    closing: bool,
 }
 
 impl Download<'_> {
@@ -152,9 +161,13 @@ impl Download<'_> {
         self.progress.status.set(status);
         let mut member_lives = self.answer.reusable(self.answering.was_head);
         self.buffer.consume(self.answer.len);
+        if let Framing::Length(bytes) = framing {
+            self.buffer.expect(bytes.saturating_sub(self.buffer.len() as u64));
+        }
         let mut reader = BodyReader::new(framing, &self.limits);
+        let ends = Ends { chunked, closing: !client_lives };
         loop {
-            self.pass_ready(&mut reader, chunked).await?;
+            self.pass_ready(&mut reader, ends).await?;
             if reader.is_done() {
                 break;
             }
@@ -173,7 +186,8 @@ impl Download<'_> {
     }
 
     /// Sends the head, if it still waits, and all of the body that is there.
-    async fn pass_ready(&mut self, reader: &mut BodyReader, chunked: bool) -> Result<(), Failure> {
+    async fn pass_ready(&mut self, reader: &mut BodyReader, ends: Ends) -> Result<(), Failure> {
+        let Ends { chunked, closing } = ends;
         while !reader.is_done() && !self.buffer.is_empty() {
             let input = self.buffer.bytes();
             let piece = reader.step(input).map_err(|r| Failure::bad_answer(r.cause))?;
@@ -188,7 +202,11 @@ impl Download<'_> {
                 let n = self.out.len() + data.len();
                 let mut slices = [IoSlice::new(self.out), IoSlice::new(data)];
                 self.client_wait.set_after(clock::now(), self.send_time);
-                self.client.send(&mut slices, self.client_wait).await.map_err(client_failure)?;
+                let sent = match closing && !chunked && reader.is_done() {
+                    false => self.client.send(&mut slices, self.client_wait).await,
+                    true => self.client.send_last(&mut slices, self.client_wait).await,
+                };
+                sent.map_err(client_failure)?;
                 add(&self.progress.down, n);
                 self.out.clear();
             }
@@ -207,19 +225,26 @@ impl Download<'_> {
         if chunked && reader.is_done() {
             end_chunks(self.out, reader.trailers());
         }
-        self.flush().await
+        self.flush_before(closing && reader.is_done()).await
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
+        self.flush_before(false).await
+    }
+
+    /// Sends what waits; `end`: the end follows at once.
+    async fn flush_before(&mut self, end: bool) -> Result<(), Failure> {
         if self.out.is_empty() {
             return Ok(());
         }
         self.progress.answered.set(true);
         self.client_wait.set_after(clock::now(), self.send_time);
-        self.client
-            .send(&mut [IoSlice::new(self.out)], self.client_wait)
-            .await
-            .map_err(client_failure)?;
+        let slices = &mut [IoSlice::new(self.out)];
+        let sent = match end {
+            false => self.client.send(slices, self.client_wait).await,
+            true => self.client.send_last(slices, self.client_wait).await,
+        };
+        sent.map_err(client_failure)?;
         add(&self.progress.down, self.out.len());
         self.out.clear();
         Ok(())

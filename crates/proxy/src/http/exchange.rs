@@ -307,7 +307,8 @@ fn settle(
         let key = pool.members[upstream.member].targets.key();
         let most = pool.plan.limits.idle_connections as usize;
         let idle = pool.plan.timeouts.idle;
-        session.core.connections.borrow_mut().keep(key, upstream.stream, now, idle, most);
+        let kept = (upstream.stream, tally.bytes_out);
+        session.core.connections.borrow_mut().keep(key, kept, now, idle, most);
     }
     match done.client_lives {
         true => Next::KeepAlive,
