@@ -181,6 +181,7 @@ fn finish(report: &Report, options: &Options, out: &Path) -> Result<bool, Failur
         fs::create_dir_all(folder).map_err(|error| error.to_string())?;
     }
     write(&document, &report.markdown())?;
+    write(&document.with_extension("svg"), &report.chart())?;
     println!("written: {}, {}", document.display(), out.join("result.json").display());
     Ok(report.is_sound())
 }

@@ -1,5 +1,6 @@
 //! What the measurements come to: a table, a document, the raw numbers.
 
+mod chart;
 mod machine;
 
 use std::fmt::Write;
@@ -166,6 +167,16 @@ impl Report {
         text
     }
 
+    /// The main rows as a picture.
+    pub(super) fn chart(&self) -> String {
+        let bars = self.rows().filter(|row| row.main).map(|row| {
+            let cells = PEERS.iter().filter_map(|peer| self.cell(row, peer.name));
+            let bar = |cell: &Cell| (cell.peer.to_owned(), cell.micros(), cell.peer == OURS);
+            chart::Bars { title: row.title.to_owned(), bars: cells.map(bar).collect() }
+        });
+        chart::svg(&bars.collect::<Vec<_>>())
+    }
+
     /// The document.
     pub(super) fn markdown(&self) -> String {
         let mut text = String::from("# Benchmarks\n\n");
@@ -226,7 +237,7 @@ impl Report {
     fn ratio_table(&self) -> String {
         let mut text = String::from(
             "\n## CPU time for one request\n\nMicroseconds, user and system; the ratio is to the \
-             best peer of the row, lower is better.\n\n| row |",
+             best peer of the row, lower is better.\n\n![bars](benchmarks.svg)\n\n| row |",
         );
         for (name, _) in &self.versions {
             let _ = write!(text, " {name} |");
