@@ -134,7 +134,7 @@ mod why {
     pub(super) const LOGS: Class = Harmless("diagnostics are logged in a way of their own");
     pub(super) const METHODS: Class =
         Refused("methods are not limited: what it forbids would pass");
-    pub(super) const MODULES: Class = Harmless("everything is built in");
+    pub(super) const BUILT: Class = Harmless("everything is built in");
     pub(super) const MONITOR: Class =
         NotYet("heartbeats are not exchanged yet; HeartbeatStorage is read");
     pub(super) const MPM: Class = Harmless("there are no worker processes: each core runs a loop");

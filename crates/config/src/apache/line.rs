@@ -33,7 +33,7 @@ struct Piece {
 /// Reads the lines of a file.
 #[derive(Debug)]
 pub(super) struct Lines {
-    file: usize,
+    pub(super) file: usize,
     at: usize,
     number: usize,
 }
@@ -90,23 +90,21 @@ impl Line {
     /// Where in the file a part of the line stands.
     fn span(&self, range: Range<usize>) -> Range<usize> {
         let end_of_line = self.pieces.last().map_or(0, |piece| piece.source.end);
-        let start = self
-            .pieces
-            .iter()
-            .find(|piece| piece.at.contains(&range.start))
-            .map_or(end_of_line, |piece| match piece.same {
-                true => piece.source.start + (range.start - piece.at.start),
-                false => piece.source.start,
-            });
-        let last = range.end.saturating_sub(1);
-        let end = self.pieces.iter().find(|piece| piece.at.contains(&last)).map_or(
-            end_of_line,
-            |piece| match piece.same {
-                true => piece.source.start + (range.end - piece.at.start),
-                false => piece.source.end,
-            },
-        );
+        let start = self.pieces.get(self.first(range.start)).map_or(end_of_line, |piece| {
+            let offset = if piece.same { range.start.saturating_sub(piece.at.start) } else { 0 };
+            piece.source.start + offset
+        });
+        let last = self.pieces.get(self.first(range.end.saturating_sub(1)));
+        let end = last.map_or(end_of_line, |piece| match piece.same {
+            true => piece.source.start + range.end.saturating_sub(piece.at.start),
+            false => piece.source.end,
+        });
         start..end.max(start)
+    }
+
+    /// The first piece that reaches beyond a byte of the text.
+    fn first(&self, byte: usize) -> usize {
+        self.pieces.partition_point(|piece| piece.at.end <= byte)
     }
 
     /// The line with other text in places; the edits are in order and apart. `None` when it would
@@ -142,10 +140,12 @@ impl Line {
     fn append(&mut self, other: Line) {
         let by = self.text.len();
         self.text.push_str(&other.text);
-        self.pieces.extend(other.pieces.into_iter().map(|piece| Piece {
-            at: piece.at.start + by..piece.at.end + by,
-            ..piece
-        }));
+        self.pieces.extend(
+            other
+                .pieces
+                .into_iter()
+                .map(|piece| Piece { at: piece.at.start + by..piece.at.end + by, ..piece }),
+        );
     }
 
     fn part(&self, range: Range<usize>) -> Line {
@@ -154,19 +154,21 @@ impl Line {
             let to = piece.at.end.min(range.end);
             let source = match piece.same {
                 true => {
-                    let start = piece.source.start + from.saturating_sub(piece.at.start);
-                    start..start + to.saturating_sub(from)
+                    let start = piece.source.start + (from - piece.at.start);
+                    start..start + (to - from)
                 }
                 false => piece.source.clone(),
             };
-            let at = from.wrapping_sub(range.start)..to.wrapping_sub(range.start);
-            (from < to).then_some(Piece { at, source, same: piece.same })
+            let at = from - range.start..to - range.start;
+            Piece { at, source, same: piece.same }
         };
+        let pieces = self.pieces.iter().skip(self.first(range.start));
+        let pieces = pieces.take_while(|piece| piece.at.start < range.end).map(crop);
         Line {
             text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
             file: self.file,
             number: self.number,
-            pieces: self.pieces.iter().filter_map(crop).collect(),
+            pieces: pieces.collect(),
             used_at: self.used_at.clone(),
         }
     }

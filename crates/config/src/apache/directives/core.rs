@@ -5,7 +5,7 @@ use super::Class::Honoured;
 use super::places::{
     ANYWHERE, DIRECTORY, FILES, HOSTS, IF, LOCATION, PROXY, SERVER, VHOST, WITHIN,
 };
-use super::why::{COMPRESS, FILES_ONLY, GONE, LOGS, MODULES, MPM, OBSOLETE, OS, TUNING};
+use super::why::{BUILT, COMPRESS, FILES_ONLY, GONE, LOGS, MPM, OBSOLETE, OS, TUNING};
 use super::{Module, module, row};
 
 pub(super) static MODULES: &[Module] = &[
@@ -124,8 +124,8 @@ pub(super) static MODULES: &[Module] = &[
         "mod_so.c",
         "so_module",
         &[
-            row("LoadModule", Two, ANYWHERE, MODULES).takes("name_module file"),
-            row("LoadFile", OneOrMore, ANYWHERE, MODULES),
+            row("LoadModule", Two, ANYWHERE, BUILT).takes("name_module file"),
+            row("LoadFile", OneOrMore, ANYWHERE, BUILT),
         ],
     ),
     module(
