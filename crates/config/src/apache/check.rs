@@ -40,7 +40,7 @@ impl Reader<'_> {
         match row.class {
             Class::Honoured | Class::Harmless(_) => {}
             Class::NotYet(why) => {
-                self.warning(at, format!("{} has no effect yet: {why}", told(row)), None);
+                self.warning(at, format!("{} has no effect: {why}", told(row)), None);
             }
             Class::Refused(why) => {
                 self.objection(at, format!("{} is not supported: {why}", told(row)), None);

@@ -117,7 +117,7 @@ mod why {
     use super::Class::{self, Harmless, NotYet, Refused};
 
     pub(super) const ACME: Class = NotYet("certificates are not fetched over ACME yet");
-    pub(super) const ALIASES: Class = Refused("files are not served, requests only passed on");
+    pub(super) const ALIASES: Class = NotYet("files are not served, requests only passed on");
     pub(super) const CACHE: Class = NotYet("responses are not cached yet");
     pub(super) const COMPRESS: Class = NotYet("responses are not filtered or compressed yet");
     pub(super) const DEBUG: Class = Harmless("it is for finding faults in httpd itself");
@@ -126,8 +126,10 @@ mod why {
     pub(super) const EXPRESS: Class = NotYet("members are not looked up in DBM files yet");
     pub(super) const FILES_ONLY: Class = Harmless("it is about files, and none are served");
     pub(super) const FORWARD: Class = Refused("forward proxying is not done");
+    pub(super) const FORWARD_SETTING: Class = Harmless("it is about forward proxying");
     pub(super) const GONE: Class = Refused("httpd 2.4 does not support it any more");
     pub(super) const HTML: Class = Refused("bodies are passed on as they are");
+    pub(super) const HTML_SETTING: Class = Harmless("it is nothing without ProxyHTMLEnable");
     pub(super) const HTTP2: Class = NotYet("HTTP/2 is not served yet");
     pub(super) const LOGIN: Class =
         Refused("users are not asked to log in: what it protects would stand open");

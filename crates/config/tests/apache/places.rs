@@ -26,7 +26,7 @@ error: Invalid command 'ProxyPas', perhaps misspelled or defined by a module not
 
 #[test]
 fn unknown_and_refused_directives_are_warnings_when_lenient() {
-    let memory = Memory::new([("c", "Bogus x\nAlias /a /b\nListen")]);
+    let memory = Memory::new([("c", "Bogus x\nProxyHTMLEnable On\nListen")]);
     let mut options = Options::new(&memory, Path::new(""));
     let severities = |options: &Options<'_>| {
         let read = read(Path::new("c"), options);
@@ -154,14 +154,16 @@ error: Invalid command 'Lisen', perhaps misspelled or defined by a module not in
 
 #[test]
 fn errors_come_all_at_once_before_warnings() {
-    let read = read_text("CacheRoot /x\nBogus\nListen\nAlias /a /b\nServerAdmin ${V}");
+    let read = read_text(
+        "CacheRoot /x\nBogus\nListen\n<Location />\nAuthType Basic\n</Location>\nServerAdmin ${V}",
+    );
     assert_eq!(
         messages(&read),
         [
             "Invalid command 'Bogus', perhaps misspelled or defined by a module not included in the server configuration",
             "Listen takes 1-2 arguments, [address:]port [protocol]",
-            "Alias is not supported: files are not served, requests only passed on",
-            "CacheRoot has no effect yet: responses are not cached yet",
+            "AuthType is not supported: users are not asked to log in: what it protects would stand open",
+            "CacheRoot has no effect: responses are not cached yet",
             "Config variable ${V} is not defined",
         ]
     );

@@ -83,7 +83,8 @@ fn other_conditions_are_settled() {
     let ask = |condition: &str| {
         let end = condition.split(' ').next().unwrap();
         let text = format!("<{condition}>\nListen 1\n</{end}>");
-        print(&read_files(&[("/etc/httpd.conf", &text), ("/etc/d/x", "")]).tree.nodes) != ""
+        print(&read_files(&[("/etc/httpd.conf", &text), ("/etc/d/x", "")]).tree.nodes)
+            .contains("Listen")
     };
     for yes in ["IfFile d/x", "IfFile /etc/d", "IfFile \"d\"", "IfFile !y", "IfDirective proxypass"]
     {

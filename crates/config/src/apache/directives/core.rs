@@ -172,7 +172,11 @@ pub(super) static MODULES: &[Module] = &[
         ],
     ),
     module("worker.c", "mpm_worker_module", &[]),
-    module("prefork.c", "mpm_prefork_module", &[]),
+    module(
+        "prefork.c",
+        "mpm_prefork_module",
+        &[row("MinSpareServers", One, SERVER, MPM), row("MaxSpareServers", One, SERVER, MPM)],
+    ),
     module("mod_watchdog.c", "watchdog_module", &[row("WatchdogInterval", One, SERVER, MPM)]),
     module("mod_systemd.c", "systemd_module", &[]),
 ];

@@ -5,7 +5,7 @@ use super::Arity::{
 };
 use super::Class::Honoured;
 use super::places::{ANYWHERE, HOSTS, LOCATION, PROXY, SERVER};
-use super::why::{EXPRESS, FORWARD, HTML, MONITOR, SCGI};
+use super::why::{EXPRESS, FORWARD, FORWARD_SETTING, HTML, HTML_SETTING, MONITOR, SCGI};
 use super::{Module, module, row};
 
 pub(super) static MODULES: &[Module] = &[
@@ -33,8 +33,8 @@ pub(super) static MODULES: &[Module] = &[
             row("ProxyReceiveBufferSize", One, HOSTS, Honoured).takes("bytes"),
             row("ProxyIOBufferSize", One, HOSTS, Honoured).takes("bytes"),
             row("ProxyMaxForwards", One, HOSTS, Honoured).takes("number"),
-            row("NoProxy", OneOrMore, HOSTS, FORWARD),
-            row("ProxyDomain", One, HOSTS, FORWARD),
+            row("NoProxy", OneOrMore, HOSTS, FORWARD_SETTING),
+            row("ProxyDomain", One, HOSTS, FORWARD_SETTING),
             row("ProxyVia", One, HOSTS, Honoured).takes("Off|On|Full|Block"),
             row("ProxyErrorOverride", OneOrMore, ANYWHERE, Honoured).takes("Off|On [status ...]"),
             row("ProxyPreserveHost", Flag, ANYWHERE, Honoured),
@@ -92,15 +92,15 @@ pub(super) static MODULES: &[Module] = &[
     module(
         "mod_proxy_connect.c",
         "proxy_connect_module",
-        &[row("AllowCONNECT", OneOrMore, HOSTS, FORWARD)],
+        &[row("AllowCONNECT", OneOrMore, HOSTS, FORWARD_SETTING)],
     ),
     module(
         "mod_proxy_ftp.c",
         "proxy_ftp_module",
         &[
-            row("ProxyFtpListOnWildcard", Flag, ANYWHERE, FORWARD),
-            row("ProxyFtpEscapeWildcards", Flag, ANYWHERE, FORWARD),
-            row("ProxyFtpDirCharset", One, ANYWHERE, FORWARD),
+            row("ProxyFtpListOnWildcard", Flag, ANYWHERE, FORWARD_SETTING),
+            row("ProxyFtpEscapeWildcards", Flag, ANYWHERE, FORWARD_SETTING),
+            row("ProxyFtpDirCharset", One, ANYWHERE, FORWARD_SETTING),
         ],
     ),
     module(
@@ -117,17 +117,17 @@ pub(super) static MODULES: &[Module] = &[
         "mod_proxy_html.c",
         "proxy_html_module",
         &[
-            row("ProxyHTMLEvents", OneOrMore, ANYWHERE, HTML),
-            row("ProxyHTMLLinks", TwoOrMore, ANYWHERE, HTML),
-            row("ProxyHTMLURLMap", Raw, ANYWHERE, HTML),
-            row("ProxyHTMLDoctype", OneOrTwo, ANYWHERE, HTML),
-            row("ProxyHTMLFixups", OneOrMore, ANYWHERE, HTML),
-            row("ProxyHTMLMeta", Flag, ANYWHERE, HTML),
-            row("ProxyHTMLInterp", Flag, ANYWHERE, HTML),
-            row("ProxyHTMLExtended", Flag, ANYWHERE, HTML),
-            row("ProxyHTMLStripComments", Flag, ANYWHERE, HTML),
-            row("ProxyHTMLBufSize", One, ANYWHERE, HTML),
-            row("ProxyHTMLCharsetOut", One, ANYWHERE, HTML),
+            row("ProxyHTMLEvents", OneOrMore, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLLinks", TwoOrMore, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLURLMap", Raw, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLDoctype", OneOrTwo, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLFixups", OneOrMore, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLMeta", Flag, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLInterp", Flag, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLExtended", Flag, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLStripComments", Flag, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLBufSize", One, ANYWHERE, HTML_SETTING),
+            row("ProxyHTMLCharsetOut", One, ANYWHERE, HTML_SETTING),
             row("ProxyHTMLEnable", Flag, ANYWHERE, HTML),
         ],
     ),
@@ -135,9 +135,9 @@ pub(super) static MODULES: &[Module] = &[
         "mod_xml2enc.c",
         "xml2enc_module",
         &[
-            row("xml2EncDefault", One, ANYWHERE, HTML),
-            row("xml2EncAlias", TwoOrMore, SERVER, HTML),
-            row("xml2StartParse", OneOrMore, ANYWHERE, HTML),
+            row("xml2EncDefault", One, ANYWHERE, HTML_SETTING),
+            row("xml2EncAlias", TwoOrMore, SERVER, HTML_SETTING),
+            row("xml2StartParse", OneOrMore, ANYWHERE, HTML_SETTING),
         ],
     ),
     module("mod_lbmethod_byrequests.c", "lbmethod_byrequests_module", &[]),
