@@ -5,6 +5,7 @@
 //! (`native/*`), from which reading, the JSON Schema and the reference are made.
 #![forbid(unsafe_code)]
 
+pub mod apache;
 mod diagnostic;
 mod load;
 mod native;

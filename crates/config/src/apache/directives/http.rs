@@ -1,0 +1,301 @@
+//! Headers, variables, rewriting, logs, compression, caching.
+
+use super::Arity::{
+    Flag, One, OneOrMore, OneOrTwo, OneToThree, Raw, Three, Two, TwoOrMore, TwoOrThree,
+};
+use super::Class::Honoured;
+use super::places::{ANYWHERE, HOSTS, LOCATION, PROXY, SERVER, WITHIN};
+use super::why::{
+    ALIASES, CACHE, COMPRESS, DEBUG, EXPIRES, FILES_ONLY, HTML, HTTP2, LOGS, METHODS, SCRIPTS,
+    TRACKING, TUNING,
+};
+use super::{Module, module, row};
+
+pub(super) static MODULES: &[Module] = &[
+    module(
+        "mod_headers.c",
+        "headers_module",
+        &[
+            row("Header", Raw, ANYWHERE, Honoured).takes(
+                "[onsuccess|always] action name [value [replacement]] [early|env=...|expr=...]",
+            ),
+            row("RequestHeader", Raw, ANYWHERE, Honoured)
+                .takes("action name [value [replacement]] [early|env=...|expr=...]"),
+        ],
+    ),
+    module(
+        "mod_setenvif.c",
+        "setenvif_module",
+        &[
+            row("SetEnvIf", Raw, ANYWHERE, Honoured)
+                .takes("attribute regex [!]variable[=value] ..."),
+            row("SetEnvIfNoCase", Raw, ANYWHERE, Honoured)
+                .takes("attribute regex [!]variable[=value] ..."),
+            row("SetEnvIfExpr", Raw, ANYWHERE, Honoured)
+                .takes("expression [!]variable[=value] ..."),
+            row("BrowserMatch", Raw, ANYWHERE, Honoured).takes("regex [!]variable[=value] ..."),
+            row("BrowserMatchNoCase", Raw, ANYWHERE, Honoured),
+        ],
+    ),
+    module(
+        "mod_env.c",
+        "env_module",
+        &[
+            row("PassEnv", OneOrMore, ANYWHERE, Honoured),
+            row("SetEnv", OneOrTwo, ANYWHERE, Honoured).takes("variable [value]"),
+            row("UnsetEnv", OneOrMore, ANYWHERE, Honoured),
+        ],
+    ),
+    module(
+        "mod_rewrite.c",
+        "rewrite_module",
+        &[
+            row("RewriteEngine", Flag, ANYWHERE, Honoured).takes("On|Off"),
+            row("RewriteOptions", OneOrMore, ANYWHERE, Honoured),
+            row("RewriteBase", One, ANYWHERE, Honoured),
+            row("RewriteCond", Raw, ANYWHERE, Honoured).takes("text condition [flags]"),
+            row("RewriteRule", Raw, ANYWHERE, Honoured).takes("pattern target [flags]"),
+            row("RewriteMap", TwoOrThree, HOSTS, Honoured),
+        ],
+    ),
+    module(
+        "mod_remoteip.c",
+        "remoteip_module",
+        &[
+            row("RemoteIPHeader", One, HOSTS, Honoured).takes("header"),
+            row("RemoteIPProxiesHeader", One, HOSTS, Honoured),
+            row("RemoteIPTrustedProxy", OneOrMore, HOSTS, Honoured).takes("address or network ..."),
+            row("RemoteIPInternalProxy", OneOrMore, HOSTS, Honoured)
+                .takes("address or network ..."),
+            row("RemoteIPTrustedProxyList", One, HOSTS, Honoured),
+            row("RemoteIPInternalProxyList", One, HOSTS, Honoured),
+            row("RemoteIPProxyProtocol", Flag, HOSTS, Honoured),
+            row("RemoteIPProxyProtocolExceptions", Raw, HOSTS, Honoured),
+        ],
+    ),
+    module(
+        "mod_alias.c",
+        "alias_module",
+        &[
+            row("Alias", OneOrTwo, HOSTS | LOCATION | PROXY, ALIASES),
+            row("ScriptAlias", OneOrTwo, HOSTS | LOCATION | PROXY, ALIASES),
+            row("Redirect", OneToThree, ANYWHERE, Honoured).takes("[status] path [url]"),
+            row("AliasMatch", Two, HOSTS, ALIASES),
+            row("ScriptAliasMatch", Two, HOSTS, ALIASES),
+            row("RedirectMatch", TwoOrThree, ANYWHERE, Honoured).takes("[status] regex [url]"),
+            row("RedirectTemp", Two, ANYWHERE, Honoured),
+            row("RedirectPermanent", Two, ANYWHERE, Honoured),
+            row("RedirectRelative", Flag, ANYWHERE, Honoured),
+            row("AliasPreservePath", Flag, ANYWHERE, ALIASES),
+        ],
+    ),
+    module(
+        "mod_dir.c",
+        "dir_module",
+        &[
+            row("FallbackResource", One, ANYWHERE, ALIASES),
+            row("DirectoryIndex", Raw, ANYWHERE, FILES_ONLY),
+            row("DirectorySlash", Flag, ANYWHERE, FILES_ONLY),
+            row("DirectoryCheckHandler", Flag, ANYWHERE, FILES_ONLY),
+            row("DirectoryIndexRedirect", One, ANYWHERE, FILES_ONLY),
+        ],
+    ),
+    module(
+        "mod_log_config.c",
+        "log_config_module",
+        &[
+            row("CustomLog", TwoOrThree, HOSTS, Honoured)
+                .takes("file|pipe format|name [env=...|expr=...]"),
+            row("GlobalLog", TwoOrThree, SERVER, Honoured),
+            row("TransferLog", One, HOSTS, Honoured),
+            row("LogFormat", OneOrTwo, HOSTS, Honoured).takes("format [name]"),
+            row("BufferedLogs", Flag, HOSTS, Honoured),
+        ],
+    ),
+    module("mod_logio.c", "logio_module", &[row("LogIOTrackTTFB", Flag, ANYWHERE, LOGS)]),
+    module("mod_log_debug.c", "log_debug_module", &[row("LogMessage", OneToThree, ANYWHERE, LOGS)]),
+    module("mod_log_forensic.c", "log_forensic_module", &[row("ForensicLog", One, HOSTS, LOGS)]),
+    module("mod_unique_id.c", "unique_id_module", &[]),
+    module("mod_status.c", "status_module", &[]),
+    module("mod_info.c", "info_module", &[row("AddModuleInfo", Two, HOSTS, DEBUG)]),
+    module(
+        "mod_http2.c",
+        "http2_module",
+        &[
+            row("H2MaxSessionStreams", One, HOSTS, HTTP2),
+            row("H2WindowSize", One, HOSTS, HTTP2),
+            row("H2MinWorkers", One, HOSTS, HTTP2),
+            row("H2MaxWorkers", One, HOSTS, HTTP2),
+            row("H2MaxWorkerIdleSeconds", One, HOSTS, HTTP2),
+            row("H2StreamMaxMemSize", One, HOSTS, HTTP2),
+            row("H2SerializeHeaders", One, HOSTS, HTTP2),
+            row("H2ModernTLSOnly", One, HOSTS, HTTP2),
+            row("H2Upgrade", One, ANYWHERE, HTTP2),
+            row("H2Direct", One, HOSTS, HTTP2),
+            row("H2SessionExtraFiles", One, HOSTS, HTTP2),
+            row("H2TLSWarmUpSize", One, HOSTS, HTTP2),
+            row("H2TLSCoolDownSecs", One, HOSTS, HTTP2),
+            row("H2Push", One, ANYWHERE, HTTP2),
+            row("H2PushPriority", TwoOrThree, HOSTS, HTTP2),
+            row("H2PushDiarySize", One, HOSTS, HTTP2),
+            row("H2CopyFiles", One, ANYWHERE, HTTP2),
+            row("H2PushResource", OneToThree, ANYWHERE, HTTP2),
+            row("H2EarlyHints", One, HOSTS, HTTP2),
+            row("H2Padding", One, HOSTS, HTTP2),
+            row("H2OutputBuffering", One, HOSTS, HTTP2),
+            row("H2StreamTimeout", One, HOSTS, HTTP2),
+            row("H2MaxDataFrameLen", One, HOSTS, HTTP2),
+            row("H2MaxHeaderBlockLen", One, HOSTS, HTTP2),
+            row("H2MaxStreamErrors", One, HOSTS, HTTP2),
+            row("H2EarlyHint", Two, ANYWHERE, HTTP2),
+            row("H2ProxyRequests", One, ANYWHERE, HTTP2),
+            row("H2WebSockets", One, HOSTS, HTTP2),
+        ],
+    ),
+    module(
+        "mod_reqtimeout.c",
+        "reqtimeout_module",
+        &[row("RequestReadTimeout", Raw, HOSTS, Honoured)],
+    ),
+    module(
+        "mod_deflate.c",
+        "deflate_module",
+        &[
+            row("DeflateFilterNote", OneOrTwo, HOSTS, COMPRESS),
+            row("DeflateWindowSize", One, HOSTS, COMPRESS),
+            row("DeflateBufferSize", One, HOSTS, COMPRESS),
+            row("DeflateMemLevel", One, HOSTS, COMPRESS),
+            row("DeflateCompressionLevel", One, HOSTS, COMPRESS),
+            row("DeflateInflateLimitRequestBody", One, ANYWHERE, COMPRESS),
+            row("DeflateInflateRatioLimit", One, ANYWHERE, COMPRESS),
+            row("DeflateInflateRatioBurst", One, ANYWHERE, COMPRESS),
+            row("DeflateAlterEtag", One, HOSTS, COMPRESS),
+        ],
+    ),
+    module(
+        "mod_brotli.c",
+        "brotli_module",
+        &[
+            row("BrotliFilterNote", OneOrTwo, HOSTS, COMPRESS),
+            row("BrotliCompressionQuality", One, HOSTS, COMPRESS),
+            row("BrotliCompressionWindow", One, HOSTS, COMPRESS),
+            row("BrotliCompressionMaxInputBlock", One, HOSTS, COMPRESS),
+            row("BrotliAlterETag", One, HOSTS, COMPRESS),
+        ],
+    ),
+    module(
+        "mod_filter.c",
+        "filter_module",
+        &[
+            row("FilterDeclare", OneOrTwo, ANYWHERE, COMPRESS),
+            row("FilterProvider", Three, ANYWHERE, COMPRESS),
+            row("FilterChain", OneOrMore, ANYWHERE, COMPRESS),
+            row("FilterTrace", Two, ANYWHERE, COMPRESS),
+            row("AddOutputFilterByType", TwoOrMore, ANYWHERE, COMPRESS),
+            row("FilterProtocol", TwoOrThree, ANYWHERE, COMPRESS),
+        ],
+    ),
+    module(
+        "mod_expires.c",
+        "expires_module",
+        &[
+            row("ExpiresActive", Flag, ANYWHERE, EXPIRES),
+            row("ExpiresByType", Two, ANYWHERE, EXPIRES),
+            row("ExpiresDefault", One, ANYWHERE, EXPIRES),
+        ],
+    ),
+    module(
+        "mod_cache.c",
+        "cache_module",
+        &[
+            row("CacheEnable", OneOrTwo, HOSTS | LOCATION | PROXY, CACHE),
+            row("CacheDisable", One, HOSTS | LOCATION | PROXY, CACHE),
+            row("CacheMaxExpire", One, ANYWHERE, CACHE),
+            row("CacheMinExpire", One, ANYWHERE, CACHE),
+            row("CacheDefaultExpire", One, ANYWHERE, CACHE),
+            row("CacheQuickHandler", Flag, HOSTS, CACHE),
+            row("CacheIgnoreNoLastMod", Flag, ANYWHERE, CACHE),
+            row("CacheIgnoreCacheControl", Flag, HOSTS, CACHE),
+            row("CacheStoreExpired", Flag, ANYWHERE, CACHE),
+            row("CacheStorePrivate", Flag, ANYWHERE, CACHE),
+            row("CacheStoreNoStore", Flag, ANYWHERE, CACHE),
+            row("CacheIgnoreHeaders", OneOrMore, HOSTS, CACHE),
+            row("CacheIgnoreQueryString", Flag, HOSTS, CACHE),
+            row("CacheIgnoreURLSessionIdentifiers", OneOrMore, HOSTS, CACHE),
+            row("CacheLastModifiedFactor", One, ANYWHERE, CACHE),
+            row("CacheLock", Flag, HOSTS, CACHE),
+            row("CacheLockPath", One, HOSTS, CACHE),
+            row("CacheLockMaxAge", One, HOSTS, CACHE),
+            row("CacheHeader", Flag, ANYWHERE, CACHE),
+            row("CacheDetailHeader", Flag, ANYWHERE, CACHE),
+            row("CacheKeyBaseURL", One, HOSTS, CACHE),
+            row("CacheStaleOnError", Flag, ANYWHERE, CACHE),
+        ],
+    ),
+    module(
+        "mod_cache_disk.c",
+        "cache_disk_module",
+        &[
+            row("CacheRoot", One, HOSTS, CACHE),
+            row("CacheDirLevels", One, HOSTS, CACHE),
+            row("CacheDirLength", One, HOSTS, CACHE),
+            row("CacheMinFileSize", One, ANYWHERE, CACHE),
+            row("CacheMaxFileSize", One, ANYWHERE, CACHE),
+            row("CacheReadSize", One, ANYWHERE, CACHE),
+            row("CacheReadTime", One, ANYWHERE, CACHE),
+        ],
+    ),
+    module(
+        "mod_cache_socache.c",
+        "cache_socache_module",
+        &[
+            row("CacheSocache", One, HOSTS, CACHE),
+            row("CacheSocacheMaxTime", One, ANYWHERE, CACHE),
+            row("CacheSocacheMinTime", One, ANYWHERE, CACHE),
+            row("CacheSocacheMaxSize", One, ANYWHERE, CACHE),
+            row("CacheSocacheReadSize", One, ANYWHERE, CACHE),
+            row("CacheSocacheReadTime", One, ANYWHERE, CACHE),
+        ],
+    ),
+    module("mod_request.c", "request_module", &[row("KeptBodySize", One, WITHIN, TUNING)]),
+    module("mod_buffer.c", "buffer_module", &[row("BufferSize", One, WITHIN, TUNING)]),
+    module("mod_ratelimit.c", "ratelimit_module", &[]),
+    module(
+        "mod_reflector.c",
+        "reflector_module",
+        &[row("ReflectorHeader", OneOrTwo, ANYWHERE, SCRIPTS)],
+    ),
+    module(
+        "mod_substitute.c",
+        "substitute_module",
+        &[
+            row("Substitute", One, ANYWHERE, HTML),
+            row("SubstituteMaxLineLength", One, ANYWHERE, HTML),
+            row("SubstituteInheritBefore", Flag, ANYWHERE, HTML),
+        ],
+    ),
+    module(
+        "mod_sed.c",
+        "sed_module",
+        &[row("OutputSed", One, WITHIN, HTML), row("InputSed", One, WITHIN, HTML)],
+    ),
+    module(
+        "mod_usertrack.c",
+        "usertrack_module",
+        &[
+            row("CookieExpires", One, ANYWHERE, TRACKING),
+            row("CookieDomain", One, ANYWHERE, TRACKING),
+            row("CookieStyle", One, ANYWHERE, TRACKING),
+            row("CookieTracking", Flag, ANYWHERE, TRACKING),
+            row("CookieName", One, ANYWHERE, TRACKING),
+            row("CookieSameSite", One, ANYWHERE, TRACKING),
+            row("CookieSecure", Flag, ANYWHERE, TRACKING),
+            row("CookieHttpOnly", Flag, ANYWHERE, TRACKING),
+        ],
+    ),
+    module(
+        "mod_allowmethods.c",
+        "allowmethods_module",
+        &[row("AllowMethods", Raw, WITHIN, METHODS)],
+    ),
+];
