@@ -14,6 +14,12 @@ pub enum Affinity {
         parameter: String,
         /// What stands between id and tag; `None`: the whole value is the tag.
         separator: Option<u8>,
+        /// The value of a `Set-Cookie` field for clients that were not served by the member that
+        /// their session names, with `{tag}` for the tag of the one that did: for applications
+        /// that do not put the tag there themselves.
+        set_cookie: Option<String>,
+        /// Whether another member may serve when the session's cannot; else 503.
+        failover: bool,
     },
     /// By client address: the same address goes to the same member while the set holds.
     Client,

@@ -115,6 +115,9 @@ pub struct Passive {
     pub eject: Duration,
     /// Answers that count as errors; none by default.
     pub statuses: Vec<StatusRange>,
+    /// Only connections that could not be made (and `statuses`) count, not broken or late answers:
+    /// so does Apache.
+    pub only_connect: bool,
 }
 
 impl Default for Passive {
@@ -124,6 +127,7 @@ impl Default for Passive {
             window: Duration::from_secs(10),
             eject: Duration::from_secs(10),
             statuses: Vec::new(),
+            only_connect: false,
         }
     }
 }

@@ -31,9 +31,12 @@ pub use listener::{Forwarded, ForwardedStyle, Listener, Protocol, ProxyMode, Pro
 pub use member::{Member, MemberState, Weight};
 pub use names::Name;
 pub use policy::{HashKey, Policy};
-pub use pool::{MemberPort, OnDown, Pool, ProxyVersion, Retry, RetryOn, Source, TcpOptions};
+pub use pool::{
+    HostHeader, MemberPort, OnDown, Pool, ProxyVersion, Retry, RetryOn, Source, TcpOptions,
+};
 pub use route::{
-    Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Redirect, Respond, Rewrite, Route,
+    Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Redirect, Respond, Reverse, Rewrite,
+    Route,
 };
 pub use server::{AccessLog, Admin, Cores, Io, Log, LogFormat, LogTarget, Server};
 pub use timeout::{ListenerTimeouts, PoolTimeouts};

@@ -185,6 +185,8 @@ pub enum ForwardedStyle {
     Rfc7239,
     /// Both.
     Both,
+    /// As Apache does: `X-Forwarded-For`, `-Host` and `-Server`, each after what the client sent.
+    Apache,
     /// Neither; client-sent ones from untrusted networks are still removed.
     Off,
 }

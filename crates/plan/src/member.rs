@@ -29,6 +29,10 @@ pub struct Member {
     pub quic_id: Option<Vec<u8>>,
     /// How long its share grows from a tenth to full after it comes up; 0: at once.
     pub slow_start: Duration,
+    /// What paths of requests to it begin with: empty, or `/base`.
+    pub path: String,
+    /// The tag of the member that clients bound to this one go to while it cannot be used.
+    pub redirect: Option<Name>,
 }
 
 impl Member {
@@ -46,6 +50,8 @@ impl Member {
             max_requests: None,
             quic_id: None,
             slow_start: Duration::ZERO,
+            path: String::new(),
+            redirect: None,
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Pool {
     /// What becomes of relayed connections (layer 4, and HTTP after an upgrade) whose member goes
     /// down or is disabled.
     pub on_down: OnDown,
+    /// The `Host` that HTTP members get.
+    pub host: HostHeader,
     /// How the pool learns whether members live.
     pub health: Health,
     /// The members in file order, 0 to 65535. An empty pool answers 503.
@@ -54,6 +56,7 @@ impl Pool {
             port: MemberPort::default(),
             tcp: TcpOptions::default(),
             on_down: OnDown::default(),
+            host: HostHeader::default(),
             health: Health::default(),
             members: Vec::new(),
         }
@@ -87,6 +90,16 @@ impl ProxyVersion {
             ProxyVersion::V2 => "v2",
         }
     }
+}
+
+/// The `Host` that HTTP members get.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HostHeader {
+    /// As the client sent it.
+    #[default]
+    Client,
+    /// The member's own address, as Apache does without `ProxyPreserveHost`.
+    Member,
 }
 
 /// What becomes of relayed connections whose member goes down or is disabled.

@@ -26,6 +26,8 @@ pub struct Route {
     pub request_headers: HeaderEdits,
     /// Changes to the answer's headers.
     pub response_headers: HeaderEdits,
+    /// Changes to where answers point (`Location`, `Content-Location`); the first that fits.
+    pub reverse: Vec<Reverse>,
 }
 
 impl Route {
@@ -43,6 +45,7 @@ impl Route {
             rewrite: None,
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
+            reverse: Vec::new(),
         }
     }
 }
@@ -106,6 +109,16 @@ pub struct Rewrite {
     /// What the path must begin with, by whole segments; other paths stay as they are.
     pub prefix: String,
     /// What stands there instead; begins with `/`.
+    pub to: String,
+}
+
+/// A change of where an answer points: what begins with `from` points below `to` instead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reverse {
+    /// `http://10.0.0.11:8080/base/`: compared without case over its whole length. Beginning with
+    /// `/`: compared with the path, whatever the host.
+    pub from: String,
+    /// What stands there instead; begins with `/`. The request's scheme and host are put before.
     pub to: String,
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Draft {
     cookie: Option<CookieAffinity>,
     application: Option<(String, String)>,
     separator: Option<Option<u8>>,
+    set_cookie: Option<String>,
+    failover: Option<bool>,
     client: bool,
 }
 
@@ -73,6 +75,20 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
                 None => {}
             }
         },
+    },
+    Row {
+        name: "set_cookie",
+        kind: Kind::Text,
+        default: "",
+        doc: "With `application`: a cookie for clients that were not served by the member that their session names, `{tag}` standing for the tag of the one that did: \"ROUTEID=.{tag}; Path=/\".",
+        set: |draft, value, reader| draft.set_cookie = cookie_text(value, reader),
+    },
+    Row {
+        name: "failover",
+        kind: Kind::Boolean,
+        default: "true",
+        doc: "With `application`: whether another member may serve when the session's cannot. false: 503.",
+        set: |draft, value, reader| draft.failover = value.boolean(reader),
     },
     Row {
         name: "client",
@@ -168,9 +184,13 @@ pub(crate) fn affinity(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Affi
             let message = "affinity needs exactly one of `cookie`, `application`, `client`";
             reader.error(value.span(), message, "");
         }
-    } else if let (Some(span), None) = (place(&places, "separator"), place(&places, "application"))
-    {
-        reader.error(span, "`separator` has no effect without `application`", "");
+    } else if place(&places, "application").is_none() {
+        for key in ["separator", "set_cookie", "failover"] {
+            if let Some(span) = place(&places, key) {
+                let message = format!("`{key}` has no effect without `application`");
+                reader.error(span, message, "");
+            }
+        }
     }
     if let Some(cookie) = draft.cookie {
         return Some(Affinity::Cookie(cookie));
@@ -180,6 +200,8 @@ pub(crate) fn affinity(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Affi
             cookie,
             parameter,
             separator: draft.separator.unwrap_or(Some(b'.')),
+            set_cookie: draft.set_cookie,
+            failover: draft.failover.unwrap_or(true),
         });
     }
     draft.client.then_some(Affinity::Client)
@@ -197,6 +219,18 @@ fn cookie_name(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
         Some(text)
     } else {
         value.wrong(reader, "a cookie's name is a word of letters, digits and -_.")
+    }
+}
+
+fn cookie_text(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let text = value.string(reader)?;
+    let plain = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+    let name = text.split_once('=').map_or("", |(name, _)| name);
+    let named = !name.is_empty() && name.bytes().all(super::route::is_token);
+    if plain && named && text.len() <= 1024 && text.contains("{tag}") {
+        Some(text)
+    } else {
+        value.wrong(reader, "a cookie like \"ROUTEID=.{tag}; Path=/\", ASCII, with {tag} in it")
     }
 }
 

@@ -228,6 +228,13 @@ pub(crate) const PASSIVE: &[Row<Passive>] = &[
         doc: "Answers that count as errors.",
         set: |p, value, reader| p.statuses = value.statuses(reader).unwrap_or_default(),
     },
+    Row {
+        name: "only_connect",
+        kind: Kind::Boolean,
+        default: "false",
+        doc: "Only connections that cannot be made, and `statuses`, count as errors; not broken or late answers.",
+        set: |p, value, reader| p.only_connect = value.boolean(reader).unwrap_or(false),
+    },
 ];
 
 /// Reads `health = { … }` or `[pool.health]`.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use evenkeel_plan::check::nearest;
 use evenkeel_plan::{
-    HashKey, Member, MemberPort, Name, OnDown, Policy, Pool, PoolLimits, PoolTimeouts,
+    HashKey, HostHeader, Member, MemberPort, Name, OnDown, Policy, Pool, PoolLimits, PoolTimeouts,
     ProxyVersion, Retry, RetryOn, Source,
 };
 
@@ -157,6 +157,16 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         set: |draft, value, reader| {
             let words = [("own", MemberPort::Own), ("listener", MemberPort::Listener)];
             draft.plan.port = value.one_of(reader, &words).unwrap_or_default();
+        },
+    },
+    Row {
+        name: "host",
+        kind: Kind::Word(&["client", "member"]),
+        default: "client",
+        doc: "The `Host` that HTTP members get: as the client sent it, or the member's own address.",
+        set: |draft, value, reader| {
+            let words = [("client", HostHeader::Client), ("member", HostHeader::Member)];
+            draft.plan.host = value.one_of(reader, &words).unwrap_or_default();
         },
     },
     Row {

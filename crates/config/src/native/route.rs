@@ -3,7 +3,7 @@
 mod matching;
 
 use evenkeel_plan::check::nearest;
-use evenkeel_plan::{Action, HeaderEdits, Name, Redirect, Respond, Rewrite, Route};
+use evenkeel_plan::{Action, HeaderEdits, Name, Redirect, Respond, Reverse, Rewrite, Route};
 
 use super::row::{Kind, Row, keys, place, read};
 use super::value::{Reader, Value};
@@ -201,7 +201,51 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
             edits(&mut draft.plan.response_headers, "route.response_headers", value, reader)
         },
     },
+    Row {
+        name: "reverse",
+        kind: Kind::Any("tables { from, to }"),
+        default: "[]",
+        doc: "Where answers point (`Location`, `Content-Location`): what begins with `from` begins with scheme, host and `to` instead. The first that fits.",
+        set: |draft, value, reader| {
+            draft.plan.reverse = value.one_or_more(reader, reverse).unwrap_or_default();
+        },
+    },
 ];
+
+pub(crate) const REVERSE: &[Row<Reverse>] = &[
+    Row {
+        name: "from",
+        kind: Kind::Text,
+        default: "",
+        doc: "`http://10.0.0.11:8080/base/`, or a path.",
+        set: |rule, value, reader| rule.from = value.string(reader).unwrap_or_default(),
+    },
+    Row {
+        name: "to",
+        kind: Kind::Text,
+        default: "",
+        doc: "A path.",
+        set: |rule, value, reader| rule.to = value.string(reader).unwrap_or_default(),
+    },
+];
+
+fn reverse(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Reverse> {
+    let table = value.table(reader, "{ from = \"http://10.0.0.11:8080/\", to = \"/app/\" }")?;
+    let mut rule = Reverse { from: String::new(), to: String::new() };
+    read(REVERSE, &[], "route.reverse", table, &mut rule, reader);
+    let clean = |text: &str| text.len() <= 1024 && text.bytes().all(|b| b.is_ascii_graphic());
+    let absolute = rule.from.starts_with("http://") || rule.from.starts_with("https://");
+    if (absolute || rule.from.starts_with('/'))
+        && rule.to.starts_with('/')
+        && clean(&rule.from)
+        && clean(&rule.to)
+    {
+        return Some(rule);
+    }
+    let message = "`from` is an address like \"http://10.0.0.11:8080/\" or a path, `to` a path";
+    reader.error(value.span(), message, "");
+    None
+}
 
 pub(crate) const REDIRECT: &[Row<Redirect>] = &[
     Row {

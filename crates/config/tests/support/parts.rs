@@ -124,7 +124,7 @@ fn forwarded() -> impl Strategy<Value = Forwarded> {
     use ForwardedStyle::*;
     let d = Forwarded::default();
     (
-        select(vec![XForwarded, Rfc7239, Both, Off]),
+        select(vec![XForwarded, Rfc7239, Both, Off, Apache]),
         prop::collection::vec(network(), 0..3),
         any::<bool>(),
         or(d.request_id, of("x-[a-z]{1,6}")),
@@ -277,6 +277,8 @@ fn hello() -> impl Strategy<Value = (Vec<HostMatch>, Vec<String>)> {
 
 pub fn route() -> impl Strategy<Value = Route> {
     let rewrite = (normal_path(), path_text()).prop_map(|(prefix, to)| Rewrite { prefix, to });
+    let reverse = ("(http://[a-z]{1,8})?/[a-z]{0,8}", "/[a-z]{0,8}")
+        .prop_map(|(from, to)| Reverse { from, to });
     (
         name(),
         prop::collection::vec(host(), 0..3),
@@ -285,22 +287,21 @@ pub fn route() -> impl Strategy<Value = Route> {
         hello(),
         action(),
         of(rewrite),
-        edits(),
-        edits(),
+        (edits(), edits()),
+        prop::collection::vec(reverse, 0..3),
     )
         .prop_map(
-            |(name, hosts, paths, methods, (sni, alpn), action, rewrite, request, response)| {
-                Route {
-                    hosts,
-                    paths,
-                    methods,
-                    sni,
-                    alpn,
-                    rewrite,
-                    request_headers: request,
-                    response_headers: response,
-                    ..Route::new(name, action)
-                }
+            |(name, hosts, paths, methods, (sni, alpn), action, rewrite, edits, reverse)| Route {
+                hosts,
+                paths,
+                methods,
+                sni,
+                alpn,
+                rewrite,
+                request_headers: edits.0,
+                response_headers: edits.1,
+                reverse,
+                ..Route::new(name, action)
             },
         )
 }

@@ -51,13 +51,15 @@ fn affinity() -> impl Strategy<Value = Affinity> {
                 key,
             })
         });
-    let application = ("[A-Za-z_-]{1,8}", of("[A-Za-z_-]{1,8}"), of(b'!'..=b'~')).prop_map(
-        |(cookie, parameter, separator)| Affinity::Application {
-            parameter: parameter.unwrap_or_else(|| cookie.to_ascii_lowercase()),
-            cookie,
-            separator,
-        },
-    );
+    let application =
+        ("[A-Za-z_-]{1,8}", of("[A-Za-z_-]{1,8}"), of(b'!'..=b'~'), any::<(bool, bool)>())
+            .prop_map(|(cookie, parameter, separator, (tells, failover))| Affinity::Application {
+                parameter: parameter.unwrap_or_else(|| cookie.to_ascii_lowercase()),
+                set_cookie: tells.then(|| format!("{cookie}=.{{tag}}; path=/")),
+                cookie,
+                separator,
+                failover,
+            });
     prop_oneof![
         token().prop_map(|name| Affinity::Cookie(CookieAffinity::named(&name))),
         cookie,
@@ -105,14 +107,20 @@ fn check() -> impl Strategy<Value = Check> {
 fn health() -> impl Strategy<Value = Health> {
     let d = Health::default();
     let p = Passive::default();
-    let passive =
-        (or(p.errors, 1_u32..=100_000), or(p.window, time()), or(p.eject, time()), statuses())
-            .prop_map(|(errors, window, eject, statuses)| Passive {
-                errors,
-                window,
-                eject,
-                statuses,
-            });
+    let passive = (
+        or(p.errors, 1_u32..=100_000),
+        or(p.window, time()),
+        or(p.eject, time()),
+        statuses(),
+        any::<bool>(),
+    )
+        .prop_map(|(errors, window, eject, statuses, only_connect)| Passive {
+            only_connect,
+            errors,
+            window,
+            eject,
+            statuses,
+        });
     let interval = time().prop_map(|t| t.max(Duration::from_millis(100)));
     (
         of(check()),
@@ -192,7 +200,12 @@ fn member() -> impl Strategy<Value = Member> {
         any::<bool>(),
         select(MemberState::ALL.map(|(state, _)| state).to_vec()),
         of(1_u32..=10_000_000),
-        (time_or_zero(), of(prop::collection::vec(any::<u8>(), 4))),
+        (
+            time_or_zero(),
+            of(prop::collection::vec(any::<u8>(), 4)),
+            or(String::new(), "/[a-z]{1,8}"),
+            of(tag()),
+        ),
     )
         .prop_map(|(address, tag, weight, tier, backup, spare, state, max_requests, last)| {
             let usual = Member::new(address);
@@ -206,6 +219,8 @@ fn member() -> impl Strategy<Value = Member> {
                 max_requests,
                 slow_start: last.0,
                 quic_id: last.1,
+                path: last.2,
+                redirect: last.3,
                 ..usual
             }
         });
@@ -248,7 +263,11 @@ pub fn pool() -> impl Strategy<Value = Pool> {
         pool_timeouts(),
         pool_limits(),
         (health(), members),
-        (dial(), select(vec![OnDown::Keep, OnDown::Close])),
+        (
+            dial(),
+            select(vec![OnDown::Keep, OnDown::Close]),
+            select(vec![HostHeader::Client, HostHeader::Member]),
+        ),
     )
         .prop_map(
             |(
@@ -260,7 +279,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 timeouts,
                 limits,
                 (health, members),
-                ((proxy_protocol, source, port, tcp), on_down),
+                ((proxy_protocol, source, port, tcp), on_down, host),
             )| Pool {
                 policy,
                 hash_key,
@@ -275,6 +294,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 port,
                 tcp,
                 on_down,
+                host,
                 ..Pool::new(name)
             },
         )

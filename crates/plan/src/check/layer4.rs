@@ -119,6 +119,7 @@ fn asks_for_http(route: &Route) -> bool {
         || !route.paths.is_empty()
         || !route.methods.is_empty()
         || route.rewrite.is_some()
+        || !route.reverse.is_empty()
         || !route.request_headers.is_empty()
         || !route.response_headers.is_empty()
 }

@@ -65,7 +65,7 @@ impl Binding {
                 let tag = tag.or_else(|| value.map(|_| Vec::new()));
                 Binding { tag, by_cookie: true, ..none }
             }
-            Some(Affinity::Application { cookie, parameter, separator }) => {
+            Some(Affinity::Application { cookie, parameter, separator, .. }) => {
                 let target = head.target.of(buf);
                 let value =
                     parameter_of(target, parameter).or_else(|| cookie_of(buf, head, cookie));

@@ -5,11 +5,12 @@ use evenkeel_plan::{Forwarded, ForwardedStyle, ListenerLimits, ListenerTimeouts,
 use super::bounded;
 use crate::native::row::{Kind, Row};
 
-const STYLES: [(&str, ForwardedStyle); 4] = [
+const STYLES: [(&str, ForwardedStyle); 5] = [
     ("x-forwarded", ForwardedStyle::XForwarded),
     ("forwarded", ForwardedStyle::Rfc7239),
     ("both", ForwardedStyle::Both),
     ("off", ForwardedStyle::Off),
+    ("apache", ForwardedStyle::Apache),
 ];
 
 pub(super) const TIMEOUTS: &[Row<ListenerTimeouts>] = &[

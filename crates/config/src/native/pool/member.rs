@@ -101,6 +101,20 @@ pub(super) const MEMBER: &[Row<MemberDraft>] = &[
         set: |m, value, reader| m.plan.quic_id = quic_id(value, reader),
     },
     Row {
+        name: "path",
+        kind: Kind::Text,
+        default: "",
+        doc: "What the paths of requests to it begin with: \"/base\".",
+        set: |m, value, reader| m.plan.path = base_path(value, reader).unwrap_or_default(),
+    },
+    Row {
+        name: "redirect",
+        kind: Kind::Text,
+        default: "",
+        doc: "The tag of the member that takes over its bound clients while it cannot be used.",
+        set: |m, value, reader| m.plan.redirect = value.name(reader),
+    },
+    Row {
         name: "slow_start",
         kind: Kind::Duration,
         default: "0s",
@@ -108,6 +122,16 @@ pub(super) const MEMBER: &[Row<MemberDraft>] = &[
         set: |m, value, reader| m.plan.slow_start = value.duration(reader).unwrap_or_default(),
     },
 ];
+
+fn base_path(value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let path = value.string(reader)?;
+    let plain = path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'));
+    if path.starts_with('/') && path.len() <= 1024 && plain {
+        Some(path)
+    } else {
+        value.wrong(reader, "a path like \"/base\", without blanks, `?` and `#`")
+    }
+}
 
 /// Reads a member: an address, or a table.
 pub(super) fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Placed> {
@@ -123,7 +147,7 @@ pub(super) fn member(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Placed
     let blank = Member::new(Address::Unix("/unnamed".into()));
     let before = reader.diagnostics.len();
     let mut draft = MemberDraft { address: None, tag: None, plan: blank };
-    let places = read(MEMBER, &["tls", "redirect"], "[[pool.member]]", table, &mut draft, reader);
+    let places = read(MEMBER, &["tls"], "[[pool.member]]", table, &mut draft, reader);
     let Some(address) = draft.address else {
         if place(&places, "address").is_none() && !reader.suggested("address", before) {
             let help = "add address = \"HOST:PORT\"";

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use evenkeel_plan::{
-    Affinity, Check, CookieAffinity, HashKey, Health, HttpCheck, Member, MemberPort, OnDown,
-    Passive, Pool, PoolLimits, PoolTimeouts, ProxyVersion, Retry, RetryOn, Source, StatusRange,
+    Affinity, Check, CookieAffinity, HashKey, Health, HostHeader, HttpCheck, Member, MemberPort,
+    OnDown, Passive, Pool, PoolLimits, PoolTimeouts, ProxyVersion, Retry, RetryOn, Source,
+    StatusRange,
 };
 
 use super::parts::{Keys, duration, list, number, one_or_more, quoted, size};
@@ -33,6 +34,10 @@ pub(super) fn pool(pool: &Pool) -> String {
     keys.unless("on_down", &pool.on_down, &usual.on_down, |on_down| match on_down {
         OnDown::Keep => quoted("keep"),
         OnDown::Close => quoted("close"),
+    });
+    keys.unless("host", &pool.host, &usual.host, |host| match host {
+        HostHeader::Client => quoted("client"),
+        HostHeader::Member => quoted("member"),
     });
     keys.unless("port", &pool.port, &usual.port, |port| match port {
         MemberPort::Own => quoted("own"),
@@ -77,7 +82,7 @@ fn affinity(affinity: &Affinity) -> Keys {
             keys.put("cookie", quoted(&cookie.name));
         }
         Affinity::Cookie(cookie) => keys.table("cookie", self::cookie(cookie)),
-        Affinity::Application { cookie, parameter, separator } => {
+        Affinity::Application { cookie, parameter, separator, set_cookie, failover } => {
             let short = *parameter == cookie.to_ascii_lowercase();
             let both = format!("{cookie}|{parameter}");
             keys.put("application", quoted(if short { cookie } else { &both }));
@@ -85,6 +90,10 @@ fn affinity(affinity: &Affinity) -> Keys {
                 Some(byte) => quoted(&char::from(*byte).to_string()),
                 None => "false".to_owned(),
             });
+            if let Some(text) = set_cookie {
+                keys.put("set_cookie", quoted(text));
+            }
+            keys.unless("failover", failover, &true, bool::to_string);
         }
         Affinity::Client => keys.put("client", quoted("source")),
     }
@@ -214,6 +223,7 @@ fn passive(passive: &Passive) -> Keys {
     keys.unless("statuses", &passive.statuses, &usual.statuses, |ranges| {
         one_or_more(ranges, status)
     });
+    keys.unless("only_connect", &passive.only_connect, &usual.only_connect, bool::to_string);
     keys
 }
 
@@ -239,6 +249,10 @@ fn member(member: &Member) -> Keys {
     }
     if let Some(id) = &member.quic_id {
         keys.put("quic_id", quoted(&print_hex(id)));
+    }
+    keys.unless("path", &member.path, &usual.path, |path| quoted(path));
+    if let Some(redirect) = &member.redirect {
+        keys.put("redirect", quoted(redirect));
     }
     keys.unless("slow_start", &member.slow_start, &usual.slow_start, duration);
     keys

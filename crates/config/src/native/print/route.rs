@@ -23,6 +23,9 @@ pub(super) fn route(route: &Route, at: usize) -> Keys {
     }
     keys.table("request_headers", edits(&route.request_headers));
     keys.table("response_headers", edits(&route.response_headers));
+    several(&mut keys, "reverse", &route.reverse, |rule| {
+        format!("{{ from = {}, to = {} }}", quoted(&rule.from), quoted(&rule.to))
+    });
     keys
 }
 
