@@ -123,9 +123,9 @@ pub(super) const LIMITS: &[Row<ListenerLimits>] = &[
 pub(super) const FORWARDED: &[Row<Forwarded>] = &[
     Row {
         name: "style",
-        kind: Kind::Word(&["x-forwarded", "forwarded", "both", "off"]),
+        kind: Kind::Word(&["x-forwarded", "forwarded", "both", "off", "apache"]),
         default: "x-forwarded",
-        doc: "Which headers are written: X-Forwarded-For, -Proto and -Host; Forwarded (RFC 7239); both; none.",
+        doc: "Which headers are written: X-Forwarded-For, -Proto and -Host; Forwarded (RFC 7239); both; none; apache: X-Forwarded-For, -Host and -Server, each after what the client sent, believed or not.",
         set: |f, value, reader| f.style = value.one_of(reader, &STYLES).unwrap_or(f.style),
     },
     Row {
