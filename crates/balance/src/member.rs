@@ -489,7 +489,10 @@ pub(crate) fn is_failure(outcome: Outcome, passive: Option<&Passive>) -> bool {
     match outcome {
         Outcome::Answered { status } => passive
             .is_some_and(|passive| passive.statuses.iter().any(|range| range.contains(status))),
-        Outcome::ConnectFailed | Outcome::Reset | Outcome::BadAnswer | Outcome::Timeout => true,
+        Outcome::ConnectFailed => true,
+        Outcome::Reset | Outcome::BadAnswer | Outcome::Timeout => {
+            passive.is_none_or(|passive| !passive.only_connect)
+        }
         Outcome::Aborted => false,
     }
 }

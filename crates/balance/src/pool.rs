@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use evenkeel_plan::{self as plan, MemberState, Name, Policy, Weight};
+use evenkeel_plan::{self as plan, Affinity, MemberState, Name, Policy, Weight};
 
 use crate::ask::{Ask, Bound, Change, Micros, NoMember, Outcome, Pick, ProbeResult, Rng, Why};
 use crate::guard::Guard;
@@ -137,12 +137,18 @@ impl Pool {
         let _turn = apache.as_ref().map(|_| lock(&self.shared.turn));
         let apache = apache.map(|field| self.recovered(field, ask.now, count));
         if let Bound::Tag(tag) = ask.bound
-            && let Some(index) = self.bound_to(tag, ask)
+            && let Some(owner) = self.tagged(tag)
         {
-            if let Some(field) = apache.as_ref().filter(|_| count) {
-                field.charge_bound(index, ask);
+            if let Some(index) = self.bound_to(owner, ask) {
+                if let Some(field) = apache.as_ref().filter(|_| count) {
+                    field.charge_bound(index, ask);
+                }
+                // Who stands in for the owner is told to the client like any other.
+                return Ok((index, Why::Affinity, index == owner));
             }
-            return Ok((index, Why::Affinity, true));
+            if matches!(self.plan.affinity, Some(Affinity::Application { failover: false, .. })) {
+                return Err(self.nobody(ask.now));
+            }
         }
         // A key is looked up as with any other policy; Apache has no such affinity.
         if let Some(field) = apache.as_ref().filter(|_| !matches!(ask.bound, Bound::Key(_))) {
@@ -154,12 +160,23 @@ impl Pool {
         self.choose_by_view(ask, rng, count)
     }
 
-    /// The member that affinity names, if it may serve.
-    fn bound_to(&self, tag: &[u8], ask: &Ask<'_>) -> Option<usize> {
-        let index = *self.by_tag.get(str::from_utf8(tag).ok()?)?;
-        let member = &self.members[index];
-        (member.serves_bound(ask.now) && member.has_room() && !ask.tried.contains(index))
-            .then_some(index)
+    fn tagged(&self, tag: &[u8]) -> Option<usize> {
+        self.by_tag.get(str::from_utf8(tag).ok()?).copied()
+    }
+
+    /// The member that affinity names, if it may serve, or whom it redirects to.
+    fn bound_to(&self, owner: usize, ask: &Ask<'_>) -> Option<usize> {
+        let mut index = owner;
+        // A circle of redirects ends here.
+        for _ in 0..self.members.len() {
+            let member = &self.members[index];
+            if member.serves_bound(ask.now) && member.has_room() && !ask.tried.contains(index) {
+                return Some(index);
+            }
+            let redirect = self.plan.members.get(index)?.redirect.as_ref()?;
+            index = *self.by_tag.get(redirect)?;
+        }
+        None
     }
 
     fn choose_by_view(
@@ -263,11 +280,7 @@ impl Pool {
 
     fn apache(&self) -> Option<apache::Field<'_>> {
         let policy = self.plan.policy;
-        let apache = matches!(
-            policy,
-            Policy::ByRequests | Policy::ByTraffic | Policy::ByBusyness | Policy::Heartbeat
-        );
-        apache.then(|| {
+        policy.is_apache().then(|| {
             let (members, roles) = (&self.members[..], &self.roles[..]);
             apache::Field { policy, members, roles, forced: false }
         })

@@ -51,6 +51,12 @@ impl Policy {
         Self::ALL.iter().find(|(policy, _)| *policy == self).map_or("round-robin", |(_, name)| name)
     }
 
+    /// Whether it is one of Apache's, with Apache's rules about sessions and failures.
+    pub fn is_apache(self) -> bool {
+        use Policy::{ByBusyness, ByRequests, ByTraffic, Heartbeat};
+        matches!(self, ByRequests | ByTraffic | ByBusyness | Heartbeat)
+    }
+
     /// Whether the pick depends on the request's key.
     pub fn hashes(self) -> bool {
         matches!(self, Policy::RingHash | Policy::Maglev | Policy::SourceHash)

@@ -57,6 +57,8 @@ pub struct RouteRt {
     pub action: ActionRt,
     /// The change of the path.
     pub rewrite: Option<plan::Rewrite>,
+    /// Changes to where answers point.
+    pub reverse: Vec<plan::Reverse>,
     /// Changes to the request's headers.
     pub request_edits: Edits,
     /// Changes to the answer's headers.
@@ -155,6 +157,7 @@ impl Snapshot {
                 id: names.intern(&route.name),
                 action,
                 rewrite: route.rewrite.clone(),
+                reverse: route.reverse.clone(),
                 request_edits: Edits::compile(&route.request_headers),
                 response_edits: Edits::compile(&route.response_headers),
             });
@@ -242,6 +245,7 @@ impl RouteRt {
             id: names.intern(&listener.name),
             action: ActionRt::Pool(pool),
             rewrite: None,
+            reverse: Vec::new(),
             request_edits: Edits::default(),
             response_edits: Edits::default(),
         }

@@ -2,6 +2,7 @@
 //! the compact head; later ones (splits, caching, compression) join here.
 
 pub mod edits;
+pub mod reverse;
 pub mod template;
 
 use evenkeel_plan::Rewrite;

@@ -1,10 +1,11 @@
 //! The head of an answer as the client gets it.
 
-use evenkeel_plan::CookieAffinity;
+use evenkeel_plan::{CookieAffinity, Reverse};
 use evenkeel_wire::http1::{Framing, Known, ResponseHead, Version, write};
 
 use crate::core::Core;
 use crate::filter::edits::Edits;
+use crate::filter::reverse::reversed;
 
 /// What the head of an answer depends on besides the member's own.
 pub(crate) struct Answering<'a> {
@@ -22,6 +23,9 @@ pub(crate) struct Answering<'a> {
     pub(crate) cookie: Option<(&'a CookieAffinity, &'a [u8])>,
     pub(crate) https: bool,
     pub(crate) via: bool,
+    /// Changes to where the answer points, and scheme and host of the request.
+    pub(crate) reverse: &'a [Reverse],
+    pub(crate) own: &'a [u8],
     /// The lines that the edits write.
     pub(crate) extra: &'a [u8],
 }
@@ -102,6 +106,12 @@ impl Answering<'_> {
         out.extend_from_slice(b"\r\n");
     }
 
+    /// Whether a field says where something is, and may have to say it otherwise.
+    fn points(&self, name: &[u8]) -> bool {
+        let names: [&[u8]; 4] = [b"location", b"content-location", b"uri", b"destination"];
+        !self.reverse.is_empty() && names.iter().any(|known| name.eq_ignore_ascii_case(known))
+    }
+
     fn fields(&self, out: &mut Vec<u8>, buf: &[u8], answer: &ResponseHead) {
         let mut dated = false;
         for field in &answer.fields {
@@ -110,7 +120,11 @@ impl Answering<'_> {
                 continue;
             }
             dated |= field.known == Known::Date;
-            write::field(out, name, field.value.of(buf));
+            let value = field.value.of(buf);
+            match self.points(name).then(|| reversed(self.reverse, self.own, value)).flatten() {
+                Some(other) => write::field(out, name, &other),
+                None => write::field(out, name, value),
+            }
         }
         if !dated {
             out.extend_from_slice(b"Date: ");

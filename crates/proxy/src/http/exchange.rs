@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use evenkeel_balance::{Micros, Outcome, Tried};
 use evenkeel_net::clock;
-use evenkeel_plan::RetryOn;
+use evenkeel_plan::{HostHeader, RetryOn};
 use evenkeel_wire::http1::Method;
 
 use crate::cause::{Failure, Side};
@@ -19,7 +19,7 @@ use crate::http::download::{Done, Download};
 use crate::http::key::{self, Binding};
 use crate::http::progress::Progress;
 use crate::http::record::{self, Tally};
-use crate::http::request_head::Asking;
+use crate::http::request_head::{Asking, Toward};
 use crate::http::respond::{self, Own};
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
@@ -45,7 +45,8 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
             match taken.map(|route| (route, &route.action)) {
                 None => Err(Failure::NO_ROUTE),
                 Some((route, ActionRt::Pool(pool))) => {
-                    balanced(session, scratch, listener, route, pool, &mut tally).await
+                    let served = balanced(session, scratch, listener, route, pool, &mut tally);
+                    served.await.map_err(|failure| in_apaches_words(failure, pool))
                 }
                 Some((route, _)) => {
                     Ok(answer_here(session, scratch, listener, route, &mut tally).await)
@@ -84,7 +85,7 @@ async fn answer_here(
     let keep = tally.body_settled;
     let mut filled = Vec::new();
     let edits = &route.response_edits;
-    let asking = Asking::of(session, scratch, listener, route, "");
+    let asking = Asking::of(session, scratch, listener, route, Toward::default());
     let (status, content_type, body) = match &route.action {
         ActionRt::Redirect { status, to } => {
             to.write(&mut filled, &|place, out| asking.fill(place, out));
@@ -137,11 +138,12 @@ async fn balanced(
         tally.affinity = binding.affinity(upstream.bound);
         let progress = Progress::default();
         let again = |status| repeatable && dialing.more() && dialing.again(RetryOn::Status(status));
-        let cookie = binding.cookie(pool, &upstream);
-        let forwarded =
-            Forwarding { listener, route, pool, again: &again, cookie, progress: &progress };
+        let (cookie, announced) =
+            (binding.cookie(pool, &upstream), binding.announce(pool, &upstream));
+        let (again, progress) = (&again, &progress);
+        let forwarded = Forwarding { listener, route, pool, again, cookie, announced, progress };
         let result = forwarded.run(session, scratch, &mut upstream).await;
-        tally.take(&progress, scratch.head.len);
+        tally.take(progress, scratch.head.len);
         tally.first_byte = upstream.guard.first_byte_after();
         match result {
             Ok(done) => {
@@ -179,6 +181,8 @@ struct Forwarding<'a> {
     /// Whether an answer of this status is thrown away for another attempt; takes from the budget.
     again: &'a dyn Fn(u16) -> bool,
     cookie: Option<(&'a evenkeel_plan::CookieAffinity, Vec<u8>)>,
+    /// A line that tells the client of its member.
+    announced: Option<String>,
     progress: &'a Progress,
 }
 
@@ -190,7 +194,11 @@ impl Forwarding<'_> {
         scratch: &mut Scratch,
         upstream: &mut Upstream,
     ) -> Result<Done, Failure> {
-        let member = &*self.pool.members[upstream.member].label;
+        let member = Toward {
+            address: &self.pool.members[upstream.member].label,
+            path: self.pool.plan.members.get(upstream.member).map_or("", |member| &member.path),
+            own_host: self.pool.plan.host == HostHeader::Member,
+        };
         scratch.up.clear();
         scratch.down.clear();
         let mut up = std::mem::take(&mut scratch.up);
@@ -200,6 +208,10 @@ impl Forwarding<'_> {
         let upgrade = head.upgrade.map(|span| span.of(session.buffer.bytes()).to_vec());
         let requests_max = self.listener.plan.limits.requests_per_connection;
         let filled = self.fill_edits(session, scratch, member);
+        let own = match self.route.reverse.is_empty() {
+            true => String::new(),
+            false => own_address(session, scratch),
+        };
         let answering = Answering {
             core: &session.core.clone(),
             version: head.version,
@@ -212,6 +224,8 @@ impl Forwarding<'_> {
             cookie: self.cookie.as_ref().map(|(plan, value)| (*plan, &value[..])),
             https: scratch.asked.https,
             via: self.listener.plan.forwarded.via,
+            reverse: &self.route.reverse,
+            own: own.as_bytes(),
         };
         let (client_recv, client_send) = session.stream.split();
         let (member_recv, member_send) = upstream.stream.split();
@@ -251,8 +265,11 @@ impl Forwarding<'_> {
         result
     }
 
-    fn fill_edits(&self, session: &Session, scratch: &Scratch, member: &str) -> Vec<u8> {
+    fn fill_edits(&self, session: &Session, scratch: &Scratch, member: Toward<'_>) -> Vec<u8> {
         let mut out = Vec::new();
+        if let Some(line) = &self.announced {
+            out.extend_from_slice(line.as_bytes());
+        }
         if !self.route.response_edits.is_empty() {
             let asking = Asking::of(session, scratch, self.listener, self.route, member);
             self.route.response_edits.write(&mut out, &|place: Place, out| asking.fill(place, out));
@@ -318,6 +335,21 @@ fn settle(
         }
         false => Next::Linger,
     }
+}
+
+/// Apache's policies come with its statuses: a member that is late is a bad gateway.
+fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
+    match failure.status {
+        504 if pool.plan.policy.is_apache() => Failure { status: 502, ..failure },
+        _ => failure,
+    }
+}
+
+/// Scheme and host of the request, as the client knows them.
+fn own_address(session: &Session, scratch: &Scratch) -> String {
+    let host = scratch.head.host.map_or(&[][..], |span| span.of(session.buffer.bytes()));
+    let scheme = if scratch.asked.https { "https" } else { "http" };
+    format!("{scheme}://{}", String::from_utf8_lossy(host))
 }
 
 /// The member ended the connection without a word.

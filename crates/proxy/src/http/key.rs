@@ -8,6 +8,7 @@ use evenkeel_wire::{cookie, query};
 
 use crate::dial::Upstream;
 use crate::http::asked::Asked;
+use crate::http::session_value;
 use crate::key::client_key;
 use crate::snapshot::PoolRt;
 
@@ -67,8 +68,15 @@ impl Binding {
             }
             Some(Affinity::Application { cookie, parameter, separator, .. }) => {
                 let target = head.target.of(buf);
-                let value =
-                    parameter_of(target, parameter).or_else(|| cookie_of(buf, head, cookie));
+                let value = if pool.plan.policy.is_apache() {
+                    let lines = head.fields.iter().filter(|field| field.known == Known::Cookie);
+                    let mut lines = lines.map(|field| field.value.of(buf));
+                    session_value::in_target(target, parameter.as_bytes()).or_else(|| {
+                        lines.find_map(|line| session_value::in_cookie(line, cookie.as_bytes()))
+                    })
+                } else {
+                    parameter_of(target, parameter).or_else(|| cookie_of(buf, head, cookie))
+                };
                 let tag = value.and_then(|value| affinity::session_tag(value, *separator));
                 Binding { tag: tag.map(<[u8]>::to_vec), ..none }
             }
@@ -106,6 +114,20 @@ impl Binding {
         }
         let tag = &pool.plan.members.get(upstream.member)?.tag;
         Some((plan, affinity::cookie_value(plan, &pool.plan.name, tag).into_bytes()))
+    }
+}
+
+impl Binding {
+    /// The line that tells the client of its member, where the application does not.
+    pub(crate) fn announce(&self, pool: &PoolRt, upstream: &Upstream) -> Option<String> {
+        let Some(Affinity::Application { set_cookie: Some(text), .. }) = &pool.plan.affinity else {
+            return None;
+        };
+        if upstream.bound {
+            return None;
+        }
+        let tag = &pool.plan.members.get(upstream.member)?.tag;
+        Some(format!("Set-Cookie: {}\r\n", text.replace("{tag}", tag)))
     }
 }
 

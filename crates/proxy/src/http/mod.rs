@@ -11,5 +11,6 @@ mod request_head;
 mod respond;
 pub(crate) mod scratch;
 pub(crate) mod session;
+mod session_value;
 mod tunnel;
 mod upload;

@@ -22,8 +22,18 @@ pub(crate) struct Asking<'a> {
     pub(crate) listener: &'a ListenerRt,
     pub(crate) route: &'a RouteRt,
     pub(crate) peer: IpAddr,
-    /// The member's address, for a request that names no host.
-    pub(crate) member: &'a str,
+    pub(crate) member: Toward<'a>,
+}
+
+/// Whom a request is for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Toward<'a> {
+    /// The member's address.
+    pub(crate) address: &'a str,
+    /// What its paths begin with.
+    pub(crate) path: &'a str,
+    /// It gets its own address as `Host`; otherwise only when the request names none.
+    pub(crate) own_host: bool,
 }
 
 impl<'a> Asking<'a> {
@@ -33,7 +43,7 @@ impl<'a> Asking<'a> {
         scratch: &'a Scratch,
         listener: &'a ListenerRt,
         route: &'a RouteRt,
-        member: &'a str,
+        member: Toward<'a>,
     ) -> Asking<'a> {
         let (buf, peer) = (session.buffer.bytes(), session.peer.ip());
         Asking { buf, head: &scratch.head, asked: &scratch.asked, listener, route, peer, member }
@@ -44,7 +54,10 @@ impl<'a> Asking<'a> {
         self.request_line(out);
         let host = self.head.host.map_or(&[][..], |span| span.of(self.buf));
         if !self.route.request_edits.hides(b"host") {
-            write::field(out, b"Host", if host.is_empty() { self.member.as_bytes() } else { host });
+            let own = host.is_empty() || self.member.own_host;
+            let address = self.member.address;
+            let short = address.strip_suffix(":80").unwrap_or(address);
+            write::field(out, b"Host", if own { short.as_bytes() } else { host });
         }
         for field in &self.head.fields {
             let name = field.name.of(self.buf);
@@ -70,6 +83,7 @@ impl<'a> Asking<'a> {
     fn request_line(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.head.method_span.of(self.buf));
         out.push(b' ');
+        out.extend_from_slice(self.member.path.as_bytes());
         let path = self.asked.path();
         let rewritten = self.route.rewrite.as_ref().and_then(|rule| filter::rewrite(rule, path));
         match rewritten {
@@ -97,6 +111,9 @@ impl<'a> Asking<'a> {
             | Known::XForwardedProto
             | Known::XForwardedHost
             | Known::Forwarded => false,
+            _ if name.eq_ignore_ascii_case(b"x-forwarded-server") => {
+                self.listener.plan.forwarded.style != ForwardedStyle::Apache
+            }
             Known::XForwardedPort | Known::XRealIp => self.asked.trusted,
             Known::Http2Settings => false,
             _ => !self.is_request_id(name),
@@ -132,6 +149,9 @@ impl<'a> Asking<'a> {
         if matches!(style, ForwardedStyle::Rfc7239 | ForwardedStyle::Both) {
             self.rfc7239(out);
         }
+        if *style == ForwardedStyle::Apache {
+            self.as_apache(out);
+        }
         if *via {
             out.extend_from_slice(match self.head.version {
                 Version::H11 => b"Via: 1.1 evenkeel\r\n",
@@ -140,6 +160,30 @@ impl<'a> Asking<'a> {
         }
         if let Some(name) = request_id {
             write::field(out, name.as_bytes(), &self.asked.id);
+        }
+    }
+
+    /// What the client sent and what is seen here, in one line each.
+    fn as_apache(&self, out: &mut Vec<u8>) {
+        let host = self.head.host.map_or(&[][..], |span| span.of(self.buf));
+        let name_end = host.iter().rposition(|b| *b == b':').unwrap_or(host.len());
+        let peer = self.peer.to_string();
+        let lines: [(&[u8], &[u8]); 3] = [
+            (b"X-Forwarded-For", peer.as_bytes()),
+            (b"X-Forwarded-Host", host),
+            (b"X-Forwarded-Server", &host[..name_end]),
+        ];
+        for (name, own) in lines {
+            out.extend_from_slice(name);
+            out.extend_from_slice(b": ");
+            for field in &self.head.fields {
+                if field.name.of(self.buf).eq_ignore_ascii_case(name) {
+                    out.extend_from_slice(field.value.of(self.buf));
+                    out.extend_from_slice(b", ");
+                }
+            }
+            out.extend_from_slice(own);
+            out.extend_from_slice(b"\r\n");
         }
     }
 
@@ -216,7 +260,7 @@ impl<'a> Asking<'a> {
                 }
             }
             Place::RequestId => out.extend_from_slice(&self.asked.id),
-            Place::Member => out.extend_from_slice(self.member.as_bytes()),
+            Place::Member => out.extend_from_slice(self.member.address.as_bytes()),
         }
     }
 }
