@@ -12,6 +12,7 @@ use evenkeel_plan::Plan;
 use evenkeel_plan::check::Place;
 use toml::de::DeTable;
 
+use crate::apache::{self, Honoured};
 use crate::diagnostic::{Diagnostic, Severity, Sources};
 use crate::native::value::{Reader, Value};
 use crate::native::{self, row, top};
@@ -33,6 +34,37 @@ pub struct Loaded {
     pub sources: Sources,
     /// Their paths.
     pub files: Vec<PathBuf>,
+}
+
+/// How an Apache configuration is read.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ApacheOptions {
+    /// Names for `<IfDefine>`, as httpd's `-D`.
+    pub defines: Vec<(String, Option<String>)>,
+    /// Whether unknown and refused directives are warnings instead of errors.
+    pub lenient: bool,
+}
+
+/// Reads an Apache configuration and all it includes. Paths are relative to its folder, until a
+/// `ServerRoot` says otherwise.
+pub fn load_apache(
+    path: &Path,
+    options: &ApacheOptions,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> (Loaded, Vec<Honoured>) {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut reading = apache::Options::new(&apache::Disk, folder);
+    reading.defines.clone_from(&options.defines);
+    reading.lenient = options.lenient;
+    reading.env = env;
+    let mut read = apache::read(path, &reading);
+    let (plan, meaning, honoured) = apache::plan(&read);
+    read.diagnostics.extend(meaning);
+    let broken = read.diagnostics.iter().any(|d| d.severity == Severity::Error);
+    let plan = plan.filter(|_| !broken);
+    read.diagnostics.sort_by_key(|d| d.severity != Severity::Error);
+    let apache::Read { diagnostics, sources, files, .. } = read;
+    (Loaded { plan, diagnostics, sources, files }, honoured)
 }
 
 /// Reads a configuration and all it includes.

@@ -36,6 +36,8 @@ const TICK: Duration = Duration::from_millis(250);
 pub enum Source {
     /// A file of our own format, read again at every reload.
     File(PathBuf),
+    /// An Apache configuration, read again at every reload.
+    Apache(PathBuf, evenkeel_config::ApacheOptions),
     /// A plan made in memory; a reload takes it again.
     Plan(Box<Plan>),
 }
@@ -43,11 +45,12 @@ pub enum Source {
 impl Source {
     /// Reads the plan. The error is the rendered diagnostics; warnings of a good plan come along.
     pub fn load(&self) -> Result<(Plan, String), String> {
-        let path = match self {
+        let env = |name: &str| std::env::var(name).ok();
+        let loaded = match self {
             Source::Plan(plan) => return Ok(((**plan).clone(), String::new())),
-            Source::File(path) => path,
+            Source::File(path) => evenkeel_config::load(path, &env),
+            Source::Apache(path, options) => evenkeel_config::load_apache(path, options, &env).0,
         };
-        let loaded = evenkeel_config::load(path, &|name| std::env::var(name).ok());
         let text = evenkeel_config::render(&loaded.diagnostics, &loaded.sources, false);
         loaded.plan.map(|plan| (plan, text.clone())).ok_or(text)
     }

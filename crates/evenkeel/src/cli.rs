@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use evenkeel_config::ApacheOptions;
 
 /// Spreads traffic over many servers so that none is overwhelmed and none is missed when it dies.
 #[derive(Parser, Debug)]
@@ -58,9 +59,20 @@ pub(crate) struct SourceArgs {
     /// An Apache httpd configuration.
     #[arg(long, value_name = "FILE")]
     pub(crate) apache: Option<PathBuf>,
+    /// With an Apache configuration: warn about unknown and refused directives, and go on.
+    #[arg(long)]
+    pub(crate) lenient: bool,
+    /// With an Apache configuration: define a name for `<IfDefine>`.
+    #[arg(short = 'D', long = "define", value_name = "NAME[=VALUE]")]
+    pub(crate) defines: Vec<String>,
 }
 
 impl SourceArgs {
+    /// A file of our own format.
+    pub(crate) fn of(config: Option<PathBuf>) -> SourceArgs {
+        SourceArgs { config, apache: None, lenient: false, defines: Vec::new() }
+    }
+
     /// The file that was meant.
     pub(crate) fn path(&self) -> PathBuf {
         if let Some(path) = self.apache.as_ref().or(self.config.as_ref()) {
@@ -68,6 +80,15 @@ impl SourceArgs {
         }
         let here = Path::new("evenkeel.toml");
         if here.exists() { here.to_owned() } else { PathBuf::from("/etc/evenkeel/evenkeel.toml") }
+    }
+
+    /// How it is read, if it is an Apache configuration.
+    pub(crate) fn apache_options(&self) -> ApacheOptions {
+        let define = |text: &String| match text.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (text.clone(), None),
+        };
+        ApacheOptions { defines: self.defines.iter().map(define).collect(), lenient: self.lenient }
     }
 
     /// Whether it is an Apache configuration.

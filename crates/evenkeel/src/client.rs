@@ -28,7 +28,7 @@ impl Client {
             let address = address.parse().map_err(|error| format!("--admin {address}: {error}"))?;
             return Ok(Client { address, token: at.token.clone() });
         }
-        let source = crate::cli::SourceArgs { config: at.config.clone(), apache: None };
+        let source = crate::cli::SourceArgs::of(at.config.clone());
         let path = source.path();
         let loaded = evenkeel_config::load(&path, &|name| std::env::var(name).ok());
         let plan = loaded.plan.ok_or_else(|| {

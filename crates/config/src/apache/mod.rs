@@ -22,6 +22,7 @@ mod include;
 mod line;
 mod loader;
 mod macros;
+mod meaning;
 mod reader;
 mod section;
 mod words;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use loader::{Disk, Kind, Loader, Memory};
+pub use meaning::{Fate, Honoured, plan};
 
 use crate::diagnostic::{Diagnostic, Sources};
 

@@ -1,7 +1,9 @@
 //! `evenkeel check`, and what every command does that reads a configuration.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use evenkeel_config::{Fate, Honoured};
 use evenkeel_plan::{Action, Plan};
 
 use crate::cli::SourceArgs;
@@ -10,25 +12,31 @@ use crate::server::CONFIGURATION;
 
 /// Loads a configuration; complaints go to standard error.
 pub(crate) fn load(source: &SourceArgs) -> Result<Plan, ExitCode> {
-    if source.is_apache() {
-        complain(
-            "error: this version does not read Apache configurations yet\n  help: write the same in TOML; \
-             docs/configuration.md shows how",
-        );
-        return Err(ExitCode::from(CONFIGURATION));
-    }
-    let loaded = evenkeel_config::load(&source.path(), &|name| std::env::var(name).ok());
+    load_with_table(source).map(|(plan, _)| plan)
+}
+
+/// The same, and what became of the directives of an Apache configuration.
+fn load_with_table(source: &SourceArgs) -> Result<(Plan, Vec<Honoured>), ExitCode> {
+    let env = |name: &str| std::env::var(name).ok();
+    let (loaded, honoured) = match source.is_apache() {
+        true => evenkeel_config::load_apache(&source.path(), &source.apache_options(), &env),
+        false => (evenkeel_config::load(&source.path(), &env), Vec::new()),
+    };
     let text = evenkeel_config::render(&loaded.diagnostics, &loaded.sources, colours_wanted());
     if !text.is_empty() {
         complain(text.trim_end());
     }
-    loaded.plan.ok_or(ExitCode::from(CONFIGURATION))
+    match loaded.plan {
+        Some(plan) => Ok((plan, honoured)),
+        None => Err(ExitCode::from(CONFIGURATION)),
+    }
 }
 
 pub(crate) fn check(source: &SourceArgs) -> ExitCode {
-    match load(source) {
-        Ok(plan) => {
+    match load_with_table(source) {
+        Ok((plan, honoured)) => {
             summarise(&plan);
+            directives(&honoured);
             ExitCode::SUCCESS
         }
         Err(code) => code,
@@ -42,6 +50,30 @@ pub(crate) fn convert(source: &SourceArgs) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(code) => code,
+    }
+}
+
+/// What became of the directives of an Apache configuration.
+fn directives(honoured: &[Honoured]) {
+    let fates = [
+        (Fate::Honoured, "honoured"),
+        (Fate::Harmless, "nothing to do here"),
+        (Fate::Refused, "without effect, see above"),
+    ];
+    for (fate, words) in fates {
+        let lines = honoured.iter().filter(|one| one.fate == fate);
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        lines.for_each(|one| *counts.entry(&one.directive).or_default() += 1);
+        if counts.is_empty() {
+            continue;
+        }
+        let all: usize = counts.values().sum();
+        let show = |(name, count): (&&str, &usize)| match count {
+            1 => (*name).to_owned(),
+            count => format!("{name} ({count})"),
+        };
+        let names: Vec<String> = counts.iter().map(show).collect();
+        say(format_args!("{all:>4} {words}: {}", names.join(", ")));
     }
 }
 

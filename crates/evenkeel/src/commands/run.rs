@@ -13,5 +13,9 @@ pub(crate) fn run(source: &SourceArgs) -> ExitCode {
         Ok(plan) => plan,
         Err(code) => return code,
     };
-    server::serve(Source::File(source.path()), plan, |_| {})
+    let from = match source.is_apache() {
+        true => Source::Apache(source.path(), source.apache_options()),
+        false => Source::File(source.path()),
+    };
+    server::serve(from, plan, |_| {})
 }

@@ -110,7 +110,9 @@ impl<'a> Asking<'a> {
             Known::XForwardedFor
             | Known::XForwardedProto
             | Known::XForwardedHost
-            | Known::Forwarded => false,
+            | Known::Forwarded => {
+                self.asked.trusted && self.listener.plan.forwarded.style == ForwardedStyle::Off
+            }
             _ if name.eq_ignore_ascii_case(b"x-forwarded-server") => {
                 self.listener.plan.forwarded.style != ForwardedStyle::Apache
             }

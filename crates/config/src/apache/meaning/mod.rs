@@ -1,0 +1,164 @@
+//! What a tree means: listeners, routes and pools that make the same decisions.
+//!
+//! Whatever cannot be served yet is told by its line: as an error where passing over it would change
+//! what is served or to whom, as a warning where it only costs comfort.
+
+mod gather;
+mod pools;
+mod routes;
+mod sites;
+
+use evenkeel_plan::Plan;
+
+use super::directives::Class;
+use super::{Directive, Node, Place, Read};
+use crate::diagnostic::{Diagnostic, Severity};
+
+/// What became of a directive.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Honoured {
+    /// Its name.
+    pub directive: String,
+    /// The file, as a position in [`Read::sources`], and the line.
+    pub file: usize,
+    /// The line, from 1.
+    pub line: usize,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a directive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It does here what it does there.
+    Honoured,
+    /// Nothing is lost by passing over it.
+    Harmless,
+    /// It has no effect yet, or is refused; a diagnostic says more.
+    Refused,
+}
+
+/// The plan; what cannot be served, and what is doubtful; what became of each directive. There is
+/// a plan even when there are errors; it must not be used then.
+pub fn plan(read: &Read) -> (Option<Plan>, Vec<Diagnostic>, Vec<Honoured>) {
+    let mut told = Told::default();
+    let gathered = gather::gather(&read.tree, &mut told);
+    let plan = routes::plan(&gathered, &mut told);
+    for problem in evenkeel_plan::check::check(&plan) {
+        let at = Place { file: 0, line: 1, span: 0..0, used_at: None };
+        told.error(&at, problem.message, problem.help);
+    }
+    (Some(plan), told.diagnostics, told.honoured)
+}
+
+/// What is told about the directives.
+#[derive(Default)]
+struct Told {
+    diagnostics: Vec<Diagnostic>,
+    honoured: Vec<Honoured>,
+}
+
+impl Told {
+    fn error(&mut self, at: &Place, message: String, help: Option<String>) {
+        self.tell(Severity::Error, at, message, help);
+    }
+
+    fn warning(&mut self, at: &Place, message: String, help: Option<String>) {
+        self.tell(Severity::Warning, at, message, help);
+    }
+
+    /// Something that is served by httpd and not here.
+    fn not_yet(&mut self, at: &Place, what: &str) {
+        let help = "take it out, or keep httpd for this part".to_owned();
+        self.error(at, format!("{what} is not yet served"), Some(help));
+    }
+
+    fn tell(&mut self, severity: Severity, at: &Place, message: String, help: Option<String>) {
+        let (file, span) = (at.file, at.span.clone());
+        let label = String::new();
+        self.diagnostics.push(Diagnostic { severity, file, span, message, label, help });
+    }
+
+    fn fate(&mut self, directive: &Directive, fate: Fate) {
+        self.honoured.push(Honoured {
+            directive: directive.name.clone(),
+            file: directive.at.file,
+            line: directive.at.line,
+            fate,
+        });
+    }
+
+    /// A directive that nothing here looks at.
+    fn unused(&mut self, directive: &Directive) {
+        match directive.row().map(|row| row.class) {
+            Some(Class::Harmless(_)) => self.fate(directive, Fate::Harmless),
+            Some(Class::Honoured) if COMFORT.contains(&&*directive.canonical) => {
+                let name = &directive.name;
+                self.warning(&directive.at, format!("{name} has no effect yet"), None);
+                self.fate(directive, Fate::Refused);
+            }
+            Some(Class::Honoured) => {
+                self.not_yet(&directive.at, &directive.name);
+                self.fate(directive, Fate::Refused);
+            }
+            // The reader has told about these.
+            _ => self.fate(directive, Fate::Refused),
+        }
+    }
+
+    /// All of a section that nothing here looks into.
+    fn unused_nodes(&mut self, nodes: &[Node]) {
+        for node in nodes {
+            match node {
+                Node::Directive(directive) => self.unused(directive),
+                Node::Section(section) => self.unused_nodes(&section.nodes),
+            }
+        }
+    }
+}
+
+/// Directives whose loss changes nothing about who is served what by whom.
+const COMFORT: &[&str] = &[
+    "AllowEncodedSlashes",
+    "BalancerGrowth",
+    "BalancerInherit",
+    "BalancerPersist",
+    "BrowserMatch",
+    "BrowserMatchNoCase",
+    "CustomLog",
+    "ErrorDocument",
+    "ErrorLog",
+    "ExtendedStatus",
+    "HostnameLookups",
+    "KeepAlive",
+    "LogFormat",
+    "LogLevel",
+    "MaxKeepAliveRequests",
+    "MergeSlashes",
+    "PassEnv",
+    "Proxy100Continue",
+    "ProxyBadHeader",
+    "ProxyHCTPsize",
+    "ProxyIOBufferSize",
+    "ProxyReceiveBufferSize",
+    "ProxyStatus",
+    "ProxyVia",
+    "ServerAdmin",
+    "ServerSignature",
+    "ServerTokens",
+    "SetEnv",
+    "SetEnvIf",
+    "SetEnvIfNoCase",
+    "TraceEnable",
+    "UnsetEnv",
+    "UseCanonicalName",
+    "DocumentRoot",
+    "DirectoryIndex",
+    "KeepAliveTimeout",
+    "Protocols",
+    "LimitRequestBody",
+    "LimitRequestFieldSize",
+    "LimitRequestFields",
+    "LimitRequestLine",
+    "ProxyTimeout",
+];

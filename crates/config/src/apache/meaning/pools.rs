@@ -1,0 +1,447 @@
+//! Balancers, and workers of their own, as pools.
+
+use std::time::Duration;
+
+use evenkeel_plan::{
+    Address, Affinity, Check, HostHeader, HttpCheck, Member, MemberState, Name, Passive, Percent,
+    Policy, Pool, RetryOn, StatusRange, TcpCheck, Weight,
+};
+
+use super::Told;
+use super::sites::{Balancer, Gathered, MemberLine, Settings, Word};
+use crate::apache::Place;
+
+/// A URL of a member, taken apart.
+pub(super) struct Url {
+    pub(super) address: Address,
+    /// Without a slash at its end.
+    pub(super) path: String,
+}
+
+/// What differs between the uses of one balancer.
+#[derive(Clone, PartialEq, Default)]
+pub(super) struct Use {
+    pub(super) preserve_host: bool,
+    /// Cookies that announce a route.
+    pub(super) announced: Vec<(String, String)>,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Use {
+    pub(super) fn of(own: &Settings) -> Use {
+        Use {
+            preserve_host: own.preserve_host.unwrap_or(false),
+            announced: own.announced.clone(),
+            timeout: own.proxy_timeout.or(own.timeout),
+        }
+    }
+}
+
+/// Reads `http://host:port/path` or `unix:/path|http://name/path`.
+pub(super) fn url(text: &str, at: &Place, told: &mut Told) -> Option<Url> {
+    let (socket, rest) = match text.strip_prefix("unix:").and_then(|rest| rest.split_once('|')) {
+        Some((socket, rest)) => (Some(socket), rest),
+        None => (None, text),
+    };
+    let Some((scheme, rest)) = rest.split_once("://") else {
+        told.error(at, format!("`{text}` is no URL"), Some("write http://host:port".to_owned()));
+        return None;
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    if !matches!(&*scheme, "http" | "ws") {
+        told.not_yet(at, &format!("a member that speaks {scheme}"));
+        return None;
+    }
+    let (host, path) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    let host = host.to_ascii_lowercase();
+    let after = host.rsplit_once(']').map_or(&*host, |(_, after)| after);
+    let full = if after.contains(':') { host.clone() } else { format!("{host}:80") };
+    let address = match socket {
+        Some(socket) => format!("unix:{socket}").parse(),
+        None => full.parse(),
+    };
+    match address {
+        Ok(address) => {
+            let path = path.trim_end_matches('/').to_owned();
+            Some(Url { address, path })
+        }
+        Err(why) => {
+            told.error(at, format!("`{text}` is no address of a member: {why}"), None);
+            None
+        }
+    }
+}
+
+/// A pool for a balancer.
+pub(super) fn balancer(
+    balancer: &Balancer,
+    name: Name,
+    used: &Use,
+    all: &Gathered,
+    told: &mut Told,
+) -> Pool {
+    let mut pool = Pool::new(name);
+    pool.policy = Policy::ByRequests;
+    pool.host = if used.preserve_host { HostHeader::Client } else { HostHeader::Member };
+    pool.timeouts.response = used.timeout.unwrap_or(Duration::from_secs(60));
+    pool.timeouts.connect = pool.timeouts.response;
+    let mut passive = Passive {
+        errors: 1,
+        eject: Duration::from_secs(60),
+        only_connect: true,
+        ..Passive::default()
+    };
+    let mut session = Session::default();
+    let mut attempts = None;
+    for word in &balancer.words {
+        match &*word.key {
+            "lbmethod" => pool.policy = method(word, told).unwrap_or(pool.policy),
+            "stickysession" => session.name = Some(word.value.clone()),
+            "stickysessionsep" | "stickysessiondelim" => session.separator = separator(word, told),
+            "nofailover" => session.failover = !on(word, told),
+            "maxattempts" => attempts = number(word, 0, 99, told),
+            "failonstatus" => passive.statuses = statuses(word, told),
+            "timeout" => {
+                pool.timeouts.queue =
+                    Duration::from_secs(number(word, 1, 86_400, told).unwrap_or(1));
+            }
+            "forcerecovery" if on(word, told) => {}
+            "growth" | "nonce" => {}
+            "failontimeout" if !on(word, told) => {}
+            "scolonpathdelim" if !on(word, told) => {}
+            "failontimeout" | "scolonpathdelim" | "forcerecovery" => {
+                told.not_yet(&word.at, &format!("{}={}", word.key, word.value));
+            }
+            _ => told.error(&word.at, format!("unknown Balancer parameter `{}`", word.key), None),
+        }
+    }
+    let mut health = Vec::new();
+    for line in &balancer.members {
+        if let Some(member) = member(line, &mut pool, &mut passive, all, told, &mut health) {
+            pool.members.push(member);
+        }
+    }
+    probes(&mut pool, &health, told);
+    pool.affinity = session.affinity(used);
+    pool.health.passive = Some(passive);
+    let others = pool.members.len().saturating_sub(1) as u64;
+    retries(&mut pool, attempts.unwrap_or(others));
+    pool
+}
+
+/// A pool for a worker that is no balancer's: it is tried anew for each request.
+pub(super) fn worker(
+    line: &MemberLine,
+    name: Name,
+    used: &Use,
+    all: &Gathered,
+    told: &mut Told,
+) -> Pool {
+    let mut pool = Pool::new(name);
+    pool.policy = Policy::ByRequests;
+    pool.host = if used.preserve_host { HostHeader::Client } else { HostHeader::Member };
+    pool.timeouts.response = used.timeout.unwrap_or(Duration::from_secs(60));
+    pool.timeouts.connect = pool.timeouts.response;
+    let mut passive = Passive::default();
+    let mut health = Vec::new();
+    if let Some(mut member) = member(line, &mut pool, &mut passive, all, told, &mut health) {
+        // The path of its URL takes part in the rewriting of the rule.
+        member.path.clear();
+        pool.members.push(member);
+    }
+    pool.health.passive = None;
+    retries(&mut pool, 0);
+    pool
+}
+
+fn retries(pool: &mut Pool, attempts: u64) {
+    pool.retry.attempts = u8::try_from(attempts).unwrap_or(99).min(99);
+    pool.retry.on = vec![RetryOn::Connect];
+    pool.retry.non_idempotent = true;
+    if let Some(all) = Percent::new(100) {
+        pool.retry.budget = all;
+    }
+}
+
+#[derive(Default)]
+struct Probing {
+    method: String,
+    uri: String,
+    interval: Option<Duration>,
+    passes: u32,
+    fails: u32,
+}
+
+fn member(
+    line: &MemberLine,
+    pool: &mut Pool,
+    passive: &mut Passive,
+    all: &Gathered,
+    told: &mut Told,
+    health: &mut Vec<(Probing, String)>,
+) -> Option<Member> {
+    let url = url(&line.url, &line.at, told)?;
+    let mut member = Member::new(url.address);
+    member.path = url.path;
+    let known = |other: &&Member| other.address == member.address && other.path == member.path;
+    if pool.members.iter().any(|other| known(&other)) {
+        told.warning(
+            &line.at,
+            format!("{} is a member already; this line is passed over", line.url),
+            None,
+        );
+        return None;
+    }
+    let mut probing = Probing { passes: 1, fails: 1, ..Probing::default() };
+    for word in &line.words {
+        match &*word.key {
+            "loadfactor" => member.weight = weight(word, told).unwrap_or(member.weight),
+            "lbset" => member.tier = number(word, 0, 99, told).unwrap_or(0) as u8,
+            "route" => member.tag = name(word, told).unwrap_or(member.tag),
+            "redirect" => member.redirect = name(word, told),
+            "status" => status(word, &mut member, told),
+            "retry" => {
+                let seconds = number(word, 0, 86_400, told).unwrap_or(60);
+                passive.eject = Duration::from_secs(seconds).max(Duration::from_millis(1));
+            }
+            "timeout" => {
+                let seconds = number(word, 1, 86_400, told).unwrap_or(60);
+                pool.timeouts.response = Duration::from_secs(seconds);
+            }
+            "connectiontimeout" => {
+                pool.timeouts.connect = time(word, 1000, told).unwrap_or(pool.timeouts.connect);
+            }
+            "keepalive" => {
+                let time = Duration::from_secs(120);
+                pool.tcp.keep_alive = on(word, told).then_some(time);
+            }
+            "ttl" => {
+                let seconds = number(word, 1, 86_400, told).unwrap_or(60);
+                pool.timeouts.idle = Duration::from_secs(seconds);
+            }
+            "hcmethod" => probing.method = word.value.to_ascii_uppercase(),
+            "hcuri" => probing.uri.clone_from(&word.value),
+            "hcinterval" => probing.interval = time(word, 1000, told),
+            "hcpasses" => probing.passes = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
+            "hcfails" => probing.fails = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
+            "hctemplate" => template(word, &mut probing, all, told),
+            // Pools of connections are bounded otherwise here.
+            "min" | "max" | "smax" | "acquire" | "addressttl" | "iobuffersize" | "upgrade"
+            | "receivebuffersize" | "responsefieldsize" | "flushpackets" | "flushwait"
+            | "enablereuse" | "flusher" => {
+                let text = format!("{}={} has no effect here", word.key, word.value);
+                told.warning(&word.at, text, None);
+            }
+            "disablereuse" if !on(word, told) => {}
+            "disablereuse" => pool.limits.idle_connections = 0,
+            "ping" | "secret" | "hcexpr" => {
+                told.not_yet(&word.at, &format!("{}={}", word.key, word.value));
+            }
+            _ => told.error(&word.at, format!("unknown Worker parameter `{}`", word.key), None),
+        }
+    }
+    let path = member.path.clone();
+    health.push((probing, path));
+    Some(member)
+}
+
+fn template(word: &Word, probing: &mut Probing, all: &Gathered, told: &mut Told) {
+    let found = all.templates.iter().find(|(name, _)| *name == word.value);
+    let Some((_, words)) = found else {
+        told.error(&word.at, format!("there is no ProxyHCTemplate `{}`", word.value), None);
+        return;
+    };
+    for word in words {
+        match &*word.key {
+            "hcmethod" => probing.method = word.value.to_ascii_uppercase(),
+            "hcuri" => probing.uri.clone_from(&word.value),
+            "hcinterval" => probing.interval = time(word, 1000, told),
+            "hcpasses" => probing.passes = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
+            "hcfails" => probing.fails = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
+            _ => told.not_yet(&word.at, &format!("{}={}", word.key, word.value)),
+        }
+    }
+}
+
+/// One check for all members: the first that asks for one says how.
+fn probes(pool: &mut Pool, health: &[(Probing, String)], told: &mut Told) {
+    let wanted =
+        |(probing, _): &&(Probing, String)| !probing.method.is_empty() && probing.method != "NONE";
+    let Some((probing, path)) = health.iter().find(wanted) else { return };
+    let at = Place { file: 0, line: 1, span: 0..0, used_at: None };
+    if health.iter().any(|(other, _)| other.method != probing.method || other.uri != probing.uri) {
+        told.not_yet(&at, &format!("balancer {}: members with different checks", pool.name));
+    }
+    let method = probing.method.trim_end_matches("11");
+    pool.health.check = match method {
+        "TCP" => Some(Check::Tcp(TcpCheck::default())),
+        "GET" | "HEAD" => Some(Check::Http(HttpCheck {
+            method: method.to_owned(),
+            path: match probing.uri.starts_with('/') {
+                true => format!("{path}{}", probing.uri),
+                false => format!("{path}/{}", probing.uri),
+            },
+            ..HttpCheck::default()
+        })),
+        _ => {
+            told.not_yet(&at, &format!("balancer {}: hcmethod={method}", pool.name));
+            None
+        }
+    };
+    pool.health.interval = probing.interval.unwrap_or(Duration::from_secs(30));
+    (pool.health.rise, pool.health.fall) = (probing.passes, probing.fails);
+    pool.health.timeout = pool.health.timeout.min(pool.health.interval);
+}
+
+struct Session {
+    name: Option<String>,
+    separator: Option<u8>,
+    failover: bool,
+}
+
+impl Default for Session {
+    fn default() -> Session {
+        Session { name: None, separator: Some(b'.'), failover: true }
+    }
+}
+
+impl Session {
+    fn affinity(self, used: &Use) -> Option<Affinity> {
+        let name = self.name?;
+        let (cookie, parameter) = name.split_once('|').unwrap_or((&name, &name));
+        let announced = used.announced.iter().find(|(announced, _)| announced == cookie);
+        Some(Affinity::Application {
+            cookie: cookie.to_owned(),
+            parameter: parameter.to_owned(),
+            separator: self.separator,
+            set_cookie: announced.map(|(_, line)| line.clone()),
+            failover: self.failover,
+        })
+    }
+}
+
+fn method(word: &Word, told: &mut Told) -> Option<Policy> {
+    match &*word.value.to_ascii_lowercase() {
+        "byrequests" => Some(Policy::ByRequests),
+        "bytraffic" => Some(Policy::ByTraffic),
+        "bybusyness" => Some(Policy::ByBusyness),
+        "heartbeat" => {
+            told.not_yet(&word.at, "lbmethod=heartbeat");
+            None
+        }
+        _ => {
+            let help = "there are byrequests, bytraffic, bybusyness and heartbeat".to_owned();
+            told.error(&word.at, format!("unknown lbmethod `{}`", word.value), Some(help));
+            None
+        }
+    }
+}
+
+fn status(word: &Word, member: &mut Member, told: &mut Told) {
+    let mut set = true;
+    for letter in word.value.chars() {
+        match letter.to_ascii_uppercase() {
+            '+' => set = true,
+            '-' => set = false,
+            'D' | 'S' if set => member.state = MemberState::Disabled,
+            'N' if set => member.state = MemberState::Drain,
+            'D' | 'S' | 'N' => member.state = MemberState::Ready,
+            'H' => member.backup = set,
+            'R' => member.spare = set,
+            'I' if set => told.not_yet(&word.at, "status I (ignore errors)"),
+            'I' | 'E' | 'C' | 'G' | 'U' | 'O' | 'F' => {}
+            _ => told.error(&word.at, format!("unknown status letter `{letter}`"), None),
+        }
+    }
+}
+
+fn weight(word: &Word, told: &mut Told) -> Option<Weight> {
+    let factor = word.value.parse::<f64>().ok().filter(|factor| (1.0..=100.0).contains(factor));
+    // Cut, not rounded, and 1.1 must stay 110.
+    let hundredths = factor.map(|factor| (factor * 100.0 + 1e-6) as u32);
+    let weight = hundredths.and_then(Weight::from_hundredths);
+    if weight.is_none() {
+        told.error(&word.at, "LoadFactor must be a number between 1..100".to_owned(), None);
+    }
+    weight
+}
+
+fn name(word: &Word, told: &mut Told) -> Option<Name> {
+    match Name::new(&word.value) {
+        Ok(name) => Some(name),
+        Err(why) => {
+            told.error(&word.at, format!("{}={}: {why}", word.key, word.value), None);
+            None
+        }
+    }
+}
+
+fn separator(word: &Word, told: &mut Told) -> Option<u8> {
+    match word.value.as_bytes() {
+        [byte] => Some(*byte),
+        _ if word.value.eq_ignore_ascii_case("off") => None,
+        _ => {
+            told.error(
+                &word.at,
+                "stickysessionsep must be a single character or Off".to_owned(),
+                None,
+            );
+            None
+        }
+    }
+}
+
+fn on(word: &Word, told: &mut Told) -> bool {
+    match &*word.value.to_ascii_lowercase() {
+        "on" => true,
+        "off" => false,
+        _ => {
+            told.error(&word.at, format!("{} must be On|Off", word.key), None);
+            false
+        }
+    }
+}
+
+fn number(word: &Word, least: u64, most: u64, told: &mut Told) -> Option<u64> {
+    let value = word.value.parse().ok().filter(|value| (least..=most).contains(value));
+    if value.is_none() {
+        let message = format!("{} must be a whole number from {least} to {most}", word.key);
+        told.error(&word.at, message, None);
+    }
+    value
+}
+
+/// A number with or without a unit; without one it counts in `unit` milliseconds.
+fn time(word: &Word, unit: u64, told: &mut Told) -> Option<Duration> {
+    let digits = word.value.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.value.len());
+    let (number, suffix) = word.value.split_at(digits);
+    let scale = match &*suffix.to_ascii_lowercase() {
+        "" => Some(unit),
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "mi" | "min" | "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        _ => None,
+    };
+    let millis = number.parse::<u64>().ok().zip(scale).map(|(n, scale)| n.saturating_mul(scale));
+    let time = millis.filter(|millis| (1..=86_400_000).contains(millis)).map(Duration::from_millis);
+    if time.is_none() {
+        told.error(&word.at, format!("{} has wrong format", word.key), None);
+    }
+    time
+}
+
+fn statuses(word: &Word, told: &mut Told) -> Vec<StatusRange> {
+    let parts = word.value.split([',', ' ']).filter(|part| !part.is_empty());
+    let mut ranges = Vec::new();
+    for part in parts {
+        match part.parse() {
+            Ok(status @ 100..=599) => ranges.push(StatusRange { first: status, last: status }),
+            _ => told.error(&word.at, format!("failonstatus: `{part}` is no status"), None),
+        }
+    }
+    ranges
+}

@@ -1,0 +1,84 @@
+//! Apache httpd and our own binary, each with the same configuration.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use evenkeel_testkit::*;
+use tempfile::TempDir;
+
+const APACHE: &str = "/usr/sbin/apache2";
+const MODULES: &str = "/usr/lib/apache2/modules";
+
+/// A balancer that serves on an address. Ends with the value.
+pub(crate) struct Balancer {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    _folder: TempDir,
+}
+
+impl Balancer {
+    /// Apache httpd; `None` when it is not installed.
+    pub(crate) fn apache(config: &str) -> Option<Balancer> {
+        if !Path::new(APACHE).exists() || !Path::new(MODULES).exists() {
+            return None;
+        }
+        let started = Balancer::start(config, |file| {
+            let mut command = Command::new(APACHE);
+            command.arg("-X").arg("-f").arg(file);
+            command
+        });
+        match started {
+            Ok(balancer) => Some(balancer),
+            Err(words) => panic!("apache2 does not start\n{words}\n{config}"),
+        }
+    }
+
+    /// Ours. The error is what it said.
+    pub(crate) fn ours(config: &str) -> Result<Balancer, String> {
+        Balancer::start(config, |file| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+            command.arg("run").arg("--apache").arg(file);
+            command
+        })
+    }
+
+    fn start(config: &str, command: impl Fn(&Path) -> Command) -> Result<Balancer, String> {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let address = free_address();
+        let path = folder.path();
+        let filled = config
+            .replace("{port}", &address.port().to_string())
+            .replace("{folder}", &path.display().to_string());
+        let file = path.join("httpd.conf");
+        fs::write(&file, filled).expect("a file can be written");
+        let log = fs::File::create(path.join("output")).expect("a file can be made");
+        let mut command = command(&file);
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log);
+        let mut child = command.spawn().map_err(|error| error.to_string())?;
+        let ready = wait_until(LONG, || {
+            TcpStream::connect(address).is_ok() || !matches!(child.try_wait(), Ok(None))
+        });
+        if ready && matches!(child.try_wait(), Ok(None)) {
+            return Ok(Balancer { address, child, _folder: folder });
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        let read = |name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
+        Err(read("output") + &read("error.log"))
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago: Apache cannot be told to choose one.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("it has an address")
+}
