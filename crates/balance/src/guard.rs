@@ -67,6 +67,11 @@ impl Guard {
         self.first_byte.get()
     }
 
+    /// Bytes came from the member and went to it.
+    pub fn moved(&self, received: u64, sent: u64) {
+        self.member.moved(received, sent);
+    }
+
     /// Bytes came from the member.
     pub fn received(&self, bytes: u64) {
         self.member.moved(bytes, 0);

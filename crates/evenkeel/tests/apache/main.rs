@@ -114,6 +114,6 @@ fn every_decision_is_apaches() {
             None => {}
         }
     }
-    println!("{compared} of {} cases compared with apache2", CASES.len());
+    eprintln!("{compared} of {} cases compared with apache2", CASES.len());
     assert!(wrong.is_empty(), "{} cases differ\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -113,7 +113,7 @@ impl Download<'_> {
     /// Receives from the member. Its time runs only once it has the whole request.
     async fn receive(&mut self, most: usize) -> io::Result<usize> {
         let mut armed = false;
-        let received = poll_fn(|cx| match self.member.poll_recv(cx, self.buffer, most) {
+        poll_fn(|cx| match self.member.poll_recv(cx, self.buffer, most) {
             Poll::Pending if self.progress.sent.get() || self.progress.deaf.get() => {
                 if !armed {
                     self.member_wait.set_after(clock::now(), self.response_time);
@@ -123,9 +123,16 @@ impl Download<'_> {
             }
             other => other,
         })
-        .await?;
-        self.guard.received(received as u64);
-        Ok(received)
+        .await
+    }
+
+    /// Tells the guard what moved: the request as sent, and of the answer the status line and the
+    /// body. (Apache's way to count; its fields are nothing that a member can help.)
+    fn count(&self) {
+        let (received, sent) = (&self.progress.from_member, &self.progress.to_member);
+        if received.get() + sent.get() > 0 {
+            self.guard.moved(received.take(), sent.take());
+        }
     }
 
     /// Interim answers go to clients that know them (RFC 9110 section 15.2).
@@ -160,6 +167,7 @@ impl Download<'_> {
         self.answering.head(self.out, self.buffer.bytes(), self.answer, framing, client_lives);
         self.progress.status.set(status);
         let mut member_lives = self.answer.reusable(self.answering.was_head);
+        add(&self.progress.from_member, self.answer.reason.end as usize);
         self.buffer.consume(self.answer.len);
         if let Framing::Length(bytes) = framing {
             self.buffer.expect(bytes.saturating_sub(self.buffer.len() as u64));
@@ -214,6 +222,7 @@ impl Download<'_> {
                 self.out.extend_from_slice(b"\r\n");
             }
             let eaten = piece.skip + piece.data;
+            add(&self.progress.from_member, piece.data);
             self.buffer.consume(eaten);
             if eaten == 0 {
                 break;
@@ -222,6 +231,7 @@ impl Download<'_> {
                 self.flush().await?;
             }
         }
+        self.count();
         if chunked && reader.is_done() {
             end_chunks(self.out, reader.trailers());
         }

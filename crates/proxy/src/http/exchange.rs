@@ -199,19 +199,12 @@ impl Forwarding<'_> {
             path: self.pool.plan.members.get(upstream.member).map_or("", |member| &member.path),
             own_host: self.pool.plan.host == HostHeader::Member,
         };
-        scratch.up.clear();
-        scratch.down.clear();
-        let mut up = std::mem::take(&mut scratch.up);
-        Asking::of(session, scratch, self.listener, self.route, member).write(&mut up);
-        scratch.up = up;
+        self.write_head(session, scratch, member);
         let head = &scratch.head;
         let upgrade = head.upgrade.map(|span| span.of(session.buffer.bytes()).to_vec());
         let requests_max = self.listener.plan.limits.requests_per_connection;
         let filled = self.fill_edits(session, scratch, member);
-        let own = match self.route.reverse.is_empty() {
-            true => String::new(),
-            false => own_address(session, scratch),
-        };
+        let own = self.own_address(session, scratch);
         let answering = Answering {
             core: &session.core.clone(),
             version: head.version,
@@ -263,6 +256,24 @@ impl Forwarding<'_> {
         let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
         scratch.client_read_wait = wait_up;
         result
+    }
+
+    /// Scheme and host of the request as the client knows them, if answers are to say them.
+    fn own_address(&self, session: &Session, scratch: &Scratch) -> String {
+        if self.route.reverse.is_empty() {
+            return String::new();
+        }
+        let host = scratch.head.host.map_or(&[][..], |span| span.of(session.buffer.bytes()));
+        let scheme = if scratch.asked.https { "https" } else { "http" };
+        format!("{scheme}://{}", String::from_utf8_lossy(host))
+    }
+
+    fn write_head(&self, session: &Session, scratch: &mut Scratch, member: Toward<'_>) {
+        scratch.down.clear();
+        let mut up = std::mem::take(&mut scratch.up);
+        up.clear();
+        Asking::of(session, scratch, self.listener, self.route, member).write(&mut up);
+        scratch.up = up;
     }
 
     fn fill_edits(&self, session: &Session, scratch: &Scratch, member: Toward<'_>) -> Vec<u8> {
@@ -343,13 +354,6 @@ fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
         504 if pool.plan.policy.is_apache() => Failure { status: 502, ..failure },
         _ => failure,
     }
-}
-
-/// Scheme and host of the request, as the client knows them.
-fn own_address(session: &Session, scratch: &Scratch) -> String {
-    let host = scratch.head.host.map_or(&[][..], |span| span.of(session.buffer.bytes()));
-    let scheme = if scratch.asked.https { "https" } else { "http" };
-    format!("{scheme}://{}", String::from_utf8_lossy(host))
 }
 
 /// The member ended the connection without a word.

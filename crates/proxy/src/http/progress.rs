@@ -21,6 +21,10 @@ pub(crate) struct Progress {
     pub(crate) body_in: Cell<u64>,
     /// Bytes written to the client.
     pub(crate) down: Cell<u64>,
+    /// Bytes written to the member that its guard has not heard of.
+    pub(crate) to_member: Cell<u64>,
+    /// The same of what the member sent.
+    pub(crate) from_member: Cell<u64>,
 }
 
 pub(crate) fn add(cell: &Cell<u64>, n: usize) {

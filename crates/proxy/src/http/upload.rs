@@ -108,8 +108,10 @@ impl Upload<'_> {
             if data.len() <= GATHER {
                 self.out.extend_from_slice(data);
             } else {
+                let n = self.out.len() + data.len();
                 let mut slices = [IoSlice::new(self.out), IoSlice::new(data)];
                 send(&mut self.member, &mut slices, self.wait, self.send_time).await?;
+                add(&self.progress.to_member, n);
                 self.out.clear();
             }
             if chunked && !data.is_empty() {
@@ -138,6 +140,7 @@ impl Upload<'_> {
         if !self.out.is_empty() {
             send(&mut self.member, &mut [IoSlice::new(self.out)], self.wait, self.send_time)
                 .await?;
+            add(&self.progress.to_member, self.out.len());
             self.out.clear();
         }
         Ok(())

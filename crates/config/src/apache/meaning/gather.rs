@@ -38,8 +38,8 @@ fn section(section: &Section, here: &mut Site, all: &mut Gathered, told: &mut To
     let first = section.args.first().map_or("", |arg| &arg.text);
     match &*section.canonical {
         "VirtualHost" => {
-            let mut host = Site::default();
-            host.addresses = section.args.iter().map(|arg| arg.text.clone()).collect();
+            let addresses = section.args.iter().map(|arg| arg.text.clone()).collect();
+            let mut host = Site { addresses, ..Site::default() };
             site(&section.nodes, &mut host, all, told);
             all.hosts.push(host);
         }

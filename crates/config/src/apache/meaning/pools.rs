@@ -175,6 +175,19 @@ struct Probing {
     fails: u32,
 }
 
+impl Probing {
+    fn take(&mut self, word: &Word, told: &mut Told) {
+        match &*word.key {
+            "hcmethod" => self.method = word.value.to_ascii_uppercase(),
+            "hcuri" => self.uri.clone_from(&word.value),
+            "hcinterval" => self.interval = time(word, 1000, told),
+            "hcpasses" => self.passes = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
+            "hcfails" => self.fails = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
+            _ => told.not_yet(&word.at, &format!("{}={}", word.key, word.value)),
+        }
+    }
+}
+
 fn member(
     line: &MemberLine,
     pool: &mut Pool,
@@ -222,11 +235,9 @@ fn member(
                 let seconds = number(word, 1, 86_400, told).unwrap_or(60);
                 pool.timeouts.idle = Duration::from_secs(seconds);
             }
-            "hcmethod" => probing.method = word.value.to_ascii_uppercase(),
-            "hcuri" => probing.uri.clone_from(&word.value),
-            "hcinterval" => probing.interval = time(word, 1000, told),
-            "hcpasses" => probing.passes = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
-            "hcfails" => probing.fails = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
+            "hcmethod" | "hcuri" | "hcinterval" | "hcpasses" | "hcfails" => {
+                probing.take(word, told);
+            }
             "hctemplate" => template(word, &mut probing, all, told),
             // Pools of connections are bounded otherwise here.
             "min" | "max" | "smax" | "acquire" | "addressttl" | "iobuffersize" | "upgrade"
@@ -255,14 +266,7 @@ fn template(word: &Word, probing: &mut Probing, all: &Gathered, told: &mut Told)
         return;
     };
     for word in words {
-        match &*word.key {
-            "hcmethod" => probing.method = word.value.to_ascii_uppercase(),
-            "hcuri" => probing.uri.clone_from(&word.value),
-            "hcinterval" => probing.interval = time(word, 1000, told),
-            "hcpasses" => probing.passes = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
-            "hcfails" => probing.fails = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
-            _ => told.not_yet(&word.at, &format!("{}={}", word.key, word.value)),
-        }
+        probing.take(word, told);
     }
 }
 

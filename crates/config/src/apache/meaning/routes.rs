@@ -188,7 +188,7 @@ impl Making<'_> {
     /// Apache joins what follows the rule's path to the target's path as they are.
     fn rewrite(&mut self, pass: &Pass, path: &str, target: &str) -> Option<Rewrite> {
         let joined_well = path.ends_with('/') == target.ends_with('/');
-        if !joined_well && !(target.is_empty() && !path.ends_with('/')) {
+        if !joined_well && (!target.is_empty() || path.ends_with('/')) {
             let doubled = !path.ends_with('/');
             let theirs = if doubled { "a double slash" } else { "an address that does not exist" };
             let message = format!("httpd would make {theirs} of `{path}` and `{target}`");
