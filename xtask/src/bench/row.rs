@@ -156,6 +156,15 @@ pub(super) const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        name: "source-64",
+        title: "128 B, 64 connections, by a consistent hash of the client's address",
+        size: 128,
+        connections: 64,
+        setup: Setup::Source,
+        target: Some(0.80),
+        ..PLAIN
+    },
+    Row {
         name: "routes-1k",
         title: "128 B, 64 connections, 1000 routes by host",
         size: 128,
@@ -174,11 +183,29 @@ pub(super) const ROWS: &[Row] = &[
         ..PLAIN
     },
     Row {
+        name: "members-10",
+        title: "128 B, 64 connections, 10 members",
+        size: 128,
+        connections: 64,
+        setup: Setup::Members(10),
+        target: Some(0.80),
+        ..PLAIN
+    },
+    Row {
         name: "members-1k",
         title: "128 B, 64 connections, 1000 members",
         size: 128,
         connections: 64,
         setup: Setup::Members(1000),
+        target: Some(0.80),
+        ..PLAIN
+    },
+    Row {
+        name: "members-10k",
+        title: "128 B, 64 connections, 10,000 members",
+        size: 128,
+        connections: 64,
+        setup: Setup::Members(10_000),
         target: Some(0.80),
         ..PLAIN
     },

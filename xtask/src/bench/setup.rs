@@ -11,6 +11,8 @@ pub(super) enum Setup {
     Log,
     /// Affinity by cookie; clients bring the cookie of one member.
     Sticky,
+    /// The member is chosen by a consistent hash of the client's address.
+    Source,
     /// So many routes, each with a host of its own; clients ask for the last.
     Routes(usize),
     /// So many members (of the same two addresses).
@@ -23,6 +25,7 @@ impl Setup {
             Setup::Base => "base".to_owned(),
             Setup::Log => "log".to_owned(),
             Setup::Sticky => "sticky".to_owned(),
+            Setup::Source => "source".to_owned(),
             Setup::Routes(count) => format!("routes-{count}"),
             Setup::Members(count) => format!("members-{count}"),
         }
@@ -78,8 +81,10 @@ impl Setup {
             let origin = ["{{origin_a}}", "{{origin_b}}"][n % 2];
             format!("[[pool.member]]\naddress = \"{origin}\"\ntag = \"{tag}\"\n")
         };
+        let policy = if self == Setup::Source { "source-hash" } else { "round-robin" };
         vec![
             ("{{log}}", on(self == Setup::Log, log)),
+            ("{{policy}}", policy.to_owned()),
             ("{{routes}}", routes),
             ("{{affinity}}", on(self == Setup::Sticky, affinity)),
             ("{{members}}", self.members(member)),
@@ -98,8 +103,13 @@ impl Setup {
             let origin = ["{{origin_a}}", "{{origin_b}}"][n % 2];
             format!("    server {tag} {origin}{}\n", cookie(tag))
         };
+        let balance = match self {
+            Setup::Source => "balance source\n    hash-type consistent",
+            _ => "balance roundrobin",
+        };
         vec![
             ("{{log}}", on(self == Setup::Log, log)),
+            ("{{balance}}", balance.to_owned()),
             ("{{routes}}", on(matches!(self, Setup::Routes(_)), routes)),
             ("{{affinity}}", on(self == Setup::Sticky, affinity)),
             ("{{members}}", self.members(member)),
@@ -130,6 +140,7 @@ impl Setup {
             ("{{log}}", log.to_owned()),
             ("{{routes}}", routes.to_owned()),
             ("{{pool}}", pool.to_owned()),
+            ("{{hash}}", on(self == Setup::Source, "        hash $remote_addr consistent;\n")),
             ("{{members}}", self.members(member)),
         ]
     }
