@@ -1,0 +1,260 @@
+//! The head of an answer on its way to the client, and answers that are made here.
+
+use crate::expr::filled;
+use crate::headers::{Fields, Head, apply, joined};
+use crate::passage::{Passage, Verdict};
+use crate::scene::Stage;
+use crate::site::{Document, Via};
+
+/// Which member was chosen, and why.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Chosen {
+    /// Its position.
+    pub member: usize,
+    /// Name and route of the session that the request named.
+    pub session: Option<(String, Vec<u8>)>,
+    /// Sessions count, and the member was not found by its own route.
+    pub changed: bool,
+}
+
+/// An answer that is made here.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Own {
+    /// The status.
+    pub status: u16,
+    /// Further lines of its head.
+    pub fields: Fields,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Passage {
+    /// Takes down which member was chosen, for rules and logs.
+    pub fn chose(&mut self, chosen: &Chosen) {
+        let Verdict::Proxy(toward) = &self.verdict else { return };
+        let Some(balancer) = self.sites.balancers.get(toward.balancer) else { return };
+        if balancer.url.is_empty() {
+            return;
+        }
+        let member = balancer.members.get(chosen.member);
+        self.env.set("BALANCER_NAME", balancer.url.as_bytes());
+        self.env.set("BALANCER_WORKER_NAME", member.map_or("", |member| &member.url));
+        self.env.set("BALANCER_WORKER_ROUTE", member.map_or("", |member| &member.route));
+        match &chosen.session {
+            Some((name, route)) => {
+                self.env.set("BALANCER_SESSION_STICKY", name.as_bytes());
+                self.env.set("BALANCER_SESSION_ROUTE", route.as_slice());
+            }
+            None => {
+                self.env.unset("BALANCER_SESSION_STICKY");
+                self.env.unset("BALANCER_SESSION_ROUTE");
+            }
+        }
+        match chosen.changed {
+            true => self.env.set("BALANCER_ROUTE_CHANGED", "1"),
+            false => self.env.unset("BALANCER_ROUTE_CHANGED"),
+        }
+    }
+
+    /// Whether a member's answer of that status is thrown away for a page of ours.
+    pub fn overrides(&self, status: u16) -> bool {
+        match &self.place.error_override {
+            Some((true, codes)) if codes.is_empty() => status >= 400,
+            Some((true, codes)) => codes.contains(&status),
+            _ => false,
+        }
+    }
+
+    /// What becomes of the fields of a member's answer.
+    pub fn answer(&mut self, status: u16, mut fields: Fields) -> Fields {
+        for (name, value) in &mut fields {
+            if ["location", "content-location", "uri", "destination"]
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+            {
+                if let Some(new) = self.reversed(value) {
+                    *value = new;
+                }
+            } else if name.eq_ignore_ascii_case(b"set-cookie") {
+                self.cookie(value);
+            }
+        }
+        if matches!(self.server().via, Via::On | Via::Full) {
+            fields.push((b"Via".to_vec(), self.own_via()));
+        }
+        let mut always = Fields::new();
+        self.apply(true, status, &mut always);
+        self.apply(false, status, &mut fields);
+        always.extend(fields);
+        always
+    }
+
+    fn apply(&mut self, always: bool, status: u16, fields: &mut Fields) {
+        let rules = std::mem::take(&mut self.place.headers);
+        let chosen = rules.iter().filter(|rule| rule.always == always);
+        apply(chosen, Head::Answer(status), fields, &self.facts, &mut self.env, self.times);
+        self.place.headers = rules;
+    }
+
+    /// An answer of our own: the document that was asked for, or a plain one.
+    pub fn own(&mut self, status: u16, location: Option<&[u8]>) -> Own {
+        let stage = Stage::asked(&self.facts, &self.env);
+        let mut fields = Fields::new();
+        let document = self.place.documents.iter().find(|(code, _)| *code == status);
+        let (status, body) = match document.map(|(_, document)| document) {
+            Some(Document::Text(word)) => (status, filled(word, &stage)),
+            Some(Document::Url(url)) => {
+                fields.push((b"Location".to_vec(), url.clone().into_bytes()));
+                (302, page(302, &stage))
+            }
+            Some(Document::Path(_) | Document::Default) | None => (status, page(status, &stage)),
+        };
+        if let Some(location) = location {
+            let clean = location.iter().copied().filter(|b| *b > 0x20 && *b != 0x7f).collect();
+            fields.push((b"Location".to_vec(), clean));
+        }
+        fields.push((b"Content-Type".to_vec(), b"text/html; charset=iso-8859-1".to_vec()));
+        let mut always = Fields::new();
+        self.apply(true, status, &mut always);
+        always.extend(fields);
+        Own { status, fields: always, body }
+    }
+
+    /// The fields of a page of ours.
+    pub fn page_fields(&mut self, content_type: &str) -> Fields {
+        self.answer(200, vec![(b"Content-Type".to_vec(), content_type.as_bytes().to_vec())])
+    }
+
+    /// `ProxyPassReverse`.
+    fn reversed(&self, pointer: &[u8]) -> Option<Vec<u8>> {
+        let mut found = None;
+        for (path, target) in &self.place.reverses {
+            found = match target.strip_prefix("balancer://") {
+                Some(rest) => self.reversed_balancer(path, rest, pointer),
+                None => reversed_plain(target.as_bytes(), path, pointer),
+            };
+            if found.is_some() {
+                break;
+            }
+        }
+        let found = found?;
+        let host = match self.server().canonical_name {
+            true => self.server().name.as_bytes(),
+            false => &self.facts.host[..],
+        };
+        Some([self.facts.scheme().as_bytes(), b"://", host, &found].concat())
+    }
+
+    fn reversed_balancer(&self, path: &str, rest: &str, pointer: &[u8]) -> Option<Vec<u8>> {
+        let (name, inner) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let url = format!("balancer://{}", name.to_ascii_lowercase());
+        let balancer = self.sites.balancers.iter().find(|balancer| balancer.url == url)?;
+        balancer.members.iter().find_map(|member| {
+            let start = match inner {
+                "" | "/" => member.url.clone(),
+                inner => format!("{}{inner}", member.url.trim_end_matches('/')),
+            };
+            let rest = strip_any_case(start.as_bytes(), pointer)?;
+            let rest = match path {
+                "/" => rest.strip_prefix(b"/").unwrap_or(rest),
+                _ => rest,
+            };
+            Some([path.as_bytes(), rest].concat())
+        })
+    }
+
+    /// `ProxyPassReverseCookiePath` and `…Domain`.
+    fn cookie(&self, value: &mut Vec<u8>) {
+        for (name, rules, any_case) in [
+            ("path", &self.place.cookie_paths, false),
+            ("domain", &self.place.cookie_domains, true),
+        ] {
+            let Some((start, end)) = attribute(value, name) else { continue };
+            let fits = |inner: &str| match any_case {
+                true => strip_any_case(inner.as_bytes(), &value[start..end]).is_some(),
+                false => value[start..end].starts_with(inner.as_bytes()),
+            };
+            if let Some((_, public)) = rules.iter().find(|(inner, _)| fits(inner)) {
+                value.splice(start..end, public.bytes());
+            }
+        }
+    }
+}
+
+fn reversed_plain(target: &[u8], path: &str, pointer: &[u8]) -> Option<Vec<u8>> {
+    // A target with only a path is compared with the path, whatever the host.
+    let compared = match target {
+        [b'/', ..] => path_of(pointer)?,
+        _ => pointer,
+    };
+    let rest = strip_any_case(target, compared)?;
+    Some([path.as_bytes(), rest].concat())
+}
+
+fn path_of(pointer: &[u8]) -> Option<&[u8]> {
+    if pointer.starts_with(b"/") {
+        return Some(pointer);
+    }
+    let at = pointer.windows(3).position(|window| window == b"://")? + 3;
+    let slash = pointer[at..].iter().position(|b| *b == b'/')?;
+    Some(&pointer[at + slash..])
+}
+
+fn strip_any_case<'t>(start: &[u8], text: &'t [u8]) -> Option<&'t [u8]> {
+    let (front, rest) = text.split_at_checked(start.len())?;
+    front.eq_ignore_ascii_case(start).then_some(rest)
+}
+
+/// Where the value of a cookie's attribute stands.
+fn attribute(cookie: &[u8], name: &str) -> Option<(usize, usize)> {
+    let mut at = 0;
+    for part in cookie.split(|b| *b == b';') {
+        let inner = part.len() - part.trim_ascii_start().len();
+        let text = &part[inner..];
+        if let Some(value) =
+            strip_any_case(name.as_bytes(), text).and_then(|v| v.strip_prefix(b"="))
+        {
+            let start = at + part.len() - value.len();
+            return Some((start, at + part.len()));
+        }
+        at += part.len() + 1;
+    }
+    None
+}
+
+fn page(status: u16, stage: &Stage<'_>) -> Vec<u8> {
+    let reason = reason(status);
+    let host = String::from_utf8_lossy(stage.facts.host_name()).replace(['<', '>', '&', '"'], "");
+    format!(
+        "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n\
+         <title>{status} {reason}</title>\n</head><body>\n<h1>{reason}</h1>\n\
+         <hr>\n<address>{host}</address>\n</body></html>\n"
+    )
+    .into_bytes()
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        410 => "Gone",
+        413 => "Request Entity Too Large",
+        414 => "Request-URI Too Long",
+        500 | 502 | 504 => "Proxy Error",
+        503 => "Service Unavailable",
+        _ => "Error",
+    }
+}
+
+/// The lines of a field as one; for callers who hold fields of an answer.
+pub fn field(fields: &Fields, name: &[u8]) -> Option<Vec<u8>> {
+    joined(fields, name)
+}

@@ -1,0 +1,456 @@
+//! The way of a request through a server's rules: from its target to what is done with it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::env::Env;
+use crate::expr::Scene;
+use crate::headers::{Fields, Head, Times, apply, joined, put};
+use crate::path::{self, Refused};
+use crate::pattern::shell_match;
+use crate::rewrite::{self, Outcome};
+use crate::scene::{Facts, Stage};
+use crate::site::{
+    EncodedSlashes, Handler, LookedAt, Matched, Pass, PassPath, Place, Redirect, SetEnvIf, Site,
+    Sites, Target,
+};
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The method.
+    pub method: &'a [u8],
+    /// The path of the target as sent, or `*`.
+    pub path: &'a [u8],
+    /// What follows its question mark.
+    pub query: Option<&'a [u8]>,
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    pub protocol: &'static str,
+    /// `Host`, or the host of an absolute target.
+    pub host: &'a [u8],
+    /// Whether the client's connection is secured.
+    pub https: bool,
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// When it came.
+    pub times: Times,
+}
+
+/// What is done with a request.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    /// A member serves it.
+    Proxy(Toward),
+    /// It is answered here: with this status, and a place to go to.
+    Own(u16, Option<Vec<u8>>),
+    /// A page of ours.
+    Page(Handler),
+}
+
+/// Where a request goes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Toward {
+    /// The route, by position in the plan.
+    pub route: usize,
+    /// The balancer, by position in [`Sites::balancers`].
+    pub balancer: usize,
+    /// Path and query, without the member's own path before it.
+    pub target: Vec<u8>,
+}
+
+/// A request on its way.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Passage {
+    /// What is done with it.
+    pub verdict: Verdict,
+    /// What is known of it.
+    pub facts: Facts,
+    /// Its environment.
+    pub env: Env,
+    /// What counts for it.
+    pub(crate) place: Place,
+    pub(crate) sites: Arc<Sites>,
+    pub(crate) site: usize,
+    pub(crate) times: Times,
+}
+
+impl Passage {
+    /// Takes a request through the rules. `fields`: those of its head that do not end here, without
+    /// `Host`.
+    pub fn new<'f>(
+        sites: &Arc<Sites>,
+        asked: &Asked<'_>,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    ) -> Passage {
+        let at = sites.select(asked.local, asked.host);
+        let site = &sites.sites[at];
+        let path = path::decoded(asked.path, site.slashes, !site.keep_slashes);
+        let mut facts = facts_of(asked, fields, site);
+        let refused = path.as_ref().err().copied();
+        facts.path = path.unwrap_or_else(|_| asked.path.to_vec());
+        let mut passage = Passage {
+            verdict: Verdict::Own(404, None),
+            facts,
+            env: Env::default(),
+            place: (*site.everywhere).clone(),
+            sites: sites.clone(),
+            site: at,
+            times: asked.times,
+        };
+        passage.verdict = match refused {
+            Some(Refused(status)) => Verdict::Own(status, None),
+            None => passage.walk(site),
+        };
+        passage
+    }
+
+    /// The server that was chosen.
+    pub(crate) fn server(&self) -> &Site {
+        &self.sites.sites[self.site]
+    }
+
+    /// Time that members may take, unless their pool says otherwise.
+    pub fn timeout(&self) -> Option<std::time::Duration> {
+        self.server().timeout
+    }
+
+    fn walk(&mut self, site: &Site) -> Verdict {
+        self.believe(site);
+        set_env_if(&site.set_env_if, &self.facts, &mut self.env);
+        if site.no_trace && self.facts.method == b"TRACE" {
+            return Verdict::Own(405, None);
+        }
+        let verdict = match self.translate(site) {
+            Ok(verdict) => verdict,
+            Err(early) => {
+                self.lay(site, None);
+                return early;
+            }
+        };
+        let url = match &verdict {
+            Verdict::Proxy(_) => self.env.get("proxied-url").map(<[u8]>::to_vec),
+            _ => None,
+        };
+        self.env.unset("proxied-url");
+        self.lay(site, url.as_deref());
+        let rules = std::mem::take(&mut self.place.set_env_if);
+        set_env_if(&rules, &self.facts, &mut self.env);
+        if let Some(access) = self.place.access.clone() {
+            let stage = Stage::asked(&self.facts, &self.env);
+            if !access.admits(self.facts.client, self.facts.local.ip(), &stage) {
+                return Verdict::Own(403, None);
+            }
+        }
+        self.fix(verdict)
+    }
+
+    /// Last changes before the request is served.
+    fn fix(&mut self, verdict: Verdict) -> Verdict {
+        for (name, value) in std::mem::take(&mut self.place.set_env) {
+            match value {
+                Some(value) => self.env.set(&name, value),
+                None => self.env.unset(&name),
+            }
+        }
+        let mut redirects = self.place.redirects.iter().rev();
+        if let Some(verdict) = redirects.find_map(|rule| redirected(rule, &self.facts)) {
+            return verdict;
+        }
+        let mut fields = std::mem::take(&mut self.facts.fields);
+        let rules = std::mem::take(&mut self.place.request_headers);
+        apply(rules.iter(), Head::Request, &mut fields, &self.facts, &mut self.env, self.times);
+        self.facts.fields = fields;
+        match (verdict, self.place.handler) {
+            (Verdict::Proxy(toward), _) => match self.hops() {
+                Some(status) => Verdict::Own(status, None),
+                None => Verdict::Proxy(toward),
+            },
+            (Verdict::Own(404, None), Some(page @ (Handler::Manager | Handler::Status))) => {
+                Verdict::Page(page)
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// `Max-Forwards`: one less, or the end.
+    fn hops(&mut self) -> Option<u16> {
+        let name = b"max-forwards";
+        let given = joined(&self.facts.fields, name);
+        let given = given.map(|text| String::from_utf8_lossy(&text).trim().parse().unwrap_or(0));
+        let left: i64 = match given {
+            Some(0) if matches!(&self.facts.method[..], b"TRACE" | b"OPTIONS") => return Some(501),
+            Some(given) if given <= 0 => return Some(400),
+            Some(given) => given - 1,
+            None => i64::from(self.server().max_forwards?),
+        };
+        put(&mut self.facts.fields, b"Max-Forwards", left.to_string().into_bytes());
+        None
+    }
+
+    /// `RemoteIPHeader`: from the right, as long as whoever says it is believed.
+    fn believe(&mut self, site: &Site) {
+        let Some(rule) = &site.remote_ip else { return };
+        let Some(text) = joined(&self.facts.fields, rule.header.as_bytes()) else { return };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let mut entries: Vec<&str> = text.split(',').map(str::trim).collect();
+        let mut client = self.facts.client;
+        while let Some(entry) = entries.last() {
+            let believed = rule.trusted.is_empty()
+                || rule.trusted.iter().any(|network| network.contains(client));
+            let Ok(next) = entry.parse() else { break };
+            if !believed {
+                break;
+            }
+            client = next;
+            entries.pop();
+        }
+        self.facts.client = client;
+        let name = rule.header.as_bytes();
+        match entries.is_empty() {
+            true => self.facts.fields.retain(|field| !field.0.eq_ignore_ascii_case(name)),
+            false => put(&mut self.facts.fields, name, entries.join(", ").into_bytes()),
+        }
+    }
+
+    /// Rewriting, then `ProxyPass`, then redirects. An error ends it before anything else is asked.
+    fn translate(&mut self, site: &Site) -> Result<Verdict, Verdict> {
+        if let Some(rewriting) = &site.rewriting {
+            match rewrite::run(rewriting, &mut self.facts, &mut self.env) {
+                Outcome::On => {}
+                Outcome::Proxy(target, path) => {
+                    let mut verdict = self.toward(&target, path);
+                    if let Verdict::Proxy(toward) = &mut verdict {
+                        self.join_query(&mut toward.target);
+                    }
+                    return Ok(verdict);
+                }
+                Outcome::Redirect(status, to) => return Err(Verdict::Own(status, Some(to))),
+                Outcome::Status(status) => return Err(Verdict::Own(status, None)),
+            }
+        }
+        if !self.env.has("no-proxy") {
+            let mut own = None;
+            for (matched, place) in &site.locations {
+                if place.pass.is_some() && self.is_at(matched) {
+                    own = place.pass.as_ref();
+                }
+            }
+            let passes = own.into_iter().chain(&site.passes);
+            for pass in passes {
+                if let Some(rest) = self.taken(pass, site) {
+                    let Some(target) = &pass.to else { break };
+                    let mut verdict = self.toward(target, rest);
+                    if let Verdict::Proxy(toward) = &mut verdict {
+                        self.join_query(&mut toward.target);
+                    }
+                    return Ok(verdict);
+                }
+            }
+        }
+        let found = site.redirects.iter().find_map(|rule| redirected(rule, &self.facts));
+        match found {
+            Some(verdict) => Err(verdict),
+            None => Ok(Verdict::Own(404, None)),
+        }
+    }
+
+    /// What a rule makes of the path: all that follows the target's authority.
+    fn taken(&self, pass: &Pass, site: &Site) -> Option<Vec<u8>> {
+        let path: &[u8] = if pass.encoded { &self.facts.raw_path } else { &self.facts.path };
+        let to = pass.to.as_ref().map_or(&b""[..], |target| target.path.as_bytes());
+        let joined = match &pass.path {
+            PassPath::Start(rule) if pass.servlet => {
+                let plain = without_parameters(path);
+                path::after_rule(rule.as_bytes(), &plain)?;
+                let segments = rule.trim_end_matches('/').matches('/').count();
+                let starts = path.iter().enumerate().filter(|(_, b)| **b == b'/');
+                let at = starts.map(|(at, _)| at).nth(segments).unwrap_or(path.len());
+                let at = at + usize::from(rule.ends_with('/') && at < path.len());
+                [to, &path[at..]].concat()
+            }
+            PassPath::Start(rule) => {
+                let rest = path::after_rule(rule.as_bytes(), path)?;
+                // The raw path need not be normal: then the rule is not there to be cut off.
+                let raw = pass.raw.then(|| path::after_rule(rule.as_bytes(), &self.facts.raw_path));
+                [to, raw.flatten().unwrap_or(rest)].concat()
+            }
+            PassPath::Found(pattern, filled) => {
+                let groups = pattern.groups(path)?;
+                if *filled {
+                    let mut out = Vec::new();
+                    groups.fill(to, &mut out);
+                    out
+                } else {
+                    [to, if pass.raw { &self.facts.raw_path } else { path }].concat()
+                }
+            }
+        };
+        if pass.raw || pass.encoded {
+            return Some(joined);
+        }
+        Some(path::encoded(&joined, site.slashes))
+    }
+
+    fn toward(&mut self, target: &Target, path: Vec<u8>) -> Verdict {
+        let authority = target.url.len() - target.path.len();
+        let url = [&target.url.as_bytes()[..authority], &path].concat();
+        self.env.set("proxied-url", url);
+        let path = match &path[..] {
+            b"" => b"/".to_vec(),
+            [b'/', ..] => path,
+            // It would become a part of the authority.
+            _ => return Verdict::Own(500, None),
+        };
+        Verdict::Proxy(Toward { route: target.route, balancer: target.balancer, target: path })
+    }
+
+    fn join_query(&self, target: &mut Vec<u8>) {
+        if let Some(query) = &self.facts.query {
+            target.push(b'?');
+            target.extend_from_slice(query);
+        }
+    }
+
+    fn is_at(&self, matched: &Matched) -> bool {
+        match matched {
+            Matched::Start(location) => path::is_within(location.as_bytes(), &self.facts.path),
+            Matched::Shell(pattern) => shell_match(pattern.as_bytes(), &self.facts.path, true),
+            Matched::Found(pattern) => pattern.is_found(&self.facts.path),
+        }
+    }
+
+    /// Lays what counts for the target, the path and the conditions over what counts everywhere.
+    fn lay(&mut self, site: &Site, url: Option<&[u8]>) {
+        for (matched, place) in &site.proxies {
+            let Some(url) = url else { break };
+            let is_it = match matched {
+                Matched::Start(start) => url.starts_with(start.as_bytes()),
+                Matched::Shell(pattern) => shell_match(pattern.as_bytes(), url, false),
+                Matched::Found(pattern) => pattern.is_found(url),
+            };
+            if is_it {
+                name_groups(matched, url, &mut self.env);
+                self.place.lay(place);
+            }
+        }
+        for (matched, place) in &site.locations {
+            if self.is_at(matched) {
+                name_groups(matched, &self.facts.path, &mut self.env);
+                self.place.lay(place);
+            }
+        }
+        for chain in std::mem::take(&mut self.place.conditions) {
+            let stage = Stage::asked(&self.facts, &self.env);
+            if let Some((_, place)) = chain.iter().find(|(expr, _)| expr.holds(&stage)) {
+                self.place.lay(place);
+            }
+        }
+    }
+}
+
+fn facts_of<'f>(
+    asked: &Asked<'_>,
+    fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    site: &Site,
+) -> Facts {
+    let mut all: Fields = Vec::new();
+    for (name, value) in fields {
+        match all.iter_mut().find(|field| field.0.eq_ignore_ascii_case(name)) {
+            Some(field) => {
+                field.1.extend_from_slice(b", ");
+                field.1.extend_from_slice(value);
+            }
+            None => all.push((name.to_vec(), value.to_vec())),
+        }
+    }
+    Facts {
+        method: asked.method.to_vec(),
+        raw_path: asked.path.to_vec(),
+        path: Vec::new(),
+        query: asked.query.map(<[u8]>::to_vec),
+        protocol: asked.protocol,
+        host: asked.host.to_vec(),
+        https: asked.https,
+        client: asked.peer.ip().to_canonical(),
+        client_port: asked.peer.port(),
+        local: asked.local,
+        server_name: site.name.clone(),
+        fields: all,
+    }
+}
+
+fn name_groups(matched: &Matched, text: &[u8], env: &mut Env) {
+    let Matched::Found(pattern) = matched else { return };
+    let Some(groups) = pattern.groups(text) else { return };
+    for (n, name) in pattern.names() {
+        env.set(&format!("MATCH_{}", name.to_ascii_uppercase()), groups.get(n));
+    }
+}
+
+fn set_env_if(rules: &[SetEnvIf], facts: &Facts, env: &mut Env) {
+    for rule in rules {
+        let stage = Stage::asked(facts, env);
+        let groups = match &rule.looked_at {
+            LookedAt::Expr(expr) => expr.holds(&stage).then(Default::default),
+            LookedAt::Known(name, pattern) => pattern.groups(&stage.variable(name)),
+            LookedAt::Named(name, pattern) => {
+                let is_host = name.eq_ignore_ascii_case("host");
+                let text = match facts.field(name.as_bytes()) {
+                    _ if is_host => facts.host.clone(),
+                    Some(text) => text,
+                    None => stage.environment(name),
+                };
+                pattern.groups(&text)
+            }
+        };
+        let Some(groups) = groups else { continue };
+        for (name, value) in &rule.variables {
+            match value {
+                Some(value) => {
+                    let mut out = Vec::new();
+                    groups.fill(value, &mut out);
+                    env.set(name, out);
+                }
+                None => env.unset(name),
+            }
+        }
+    }
+}
+
+fn redirected(rule: &Redirect, facts: &Facts) -> Option<Verdict> {
+    let mut to = match &rule.path {
+        PassPath::Start(path) => {
+            let rest = facts.path.strip_prefix(path.as_bytes())?;
+            if !(rest.is_empty() || rest.starts_with(b"/") || path.ends_with('/')) {
+                return None;
+            }
+            [rule.to.as_bytes(), &path::encoded(rest, EncodedSlashes::Off)].concat()
+        }
+        PassPath::Found(pattern, _) => {
+            let groups = pattern.groups(&facts.path)?;
+            let mut out = Vec::new();
+            groups.fill(rule.to.as_bytes(), &mut out);
+            out
+        }
+    };
+    if !(300..400).contains(&rule.status) {
+        return Some(Verdict::Own(rule.status, None));
+    }
+    if to.starts_with(b"/") {
+        to = [facts.scheme().as_bytes(), b"://", &facts.host, &to].concat();
+    }
+    if let Some(query) = facts.query.as_ref().filter(|_| !to.contains(&b'?')) {
+        to.push(b'?');
+        to.extend_from_slice(query);
+    }
+    Some(Verdict::Own(rule.status, Some(to)))
+}
+
+/// The path without `;…` in its segments.
+fn without_parameters(path: &[u8]) -> Vec<u8> {
+    let segments = path.split(|b| *b == b'/');
+    let plain = segments.map(|segment| segment.split(|b| *b == b';').next().unwrap_or_default());
+    plain.collect::<Vec<_>>().join(&b'/')
+}
