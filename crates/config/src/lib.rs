@@ -12,6 +12,6 @@ mod native;
 
 pub use apache::{Fate, Honoured};
 pub use diagnostic::{Diagnostic, Severity, Sources, render};
-pub use load::{ApacheOptions, Loaded, load, load_apache, load_str};
+pub use load::{ApacheOptions, Loaded, convert_apache, load, load_apache, load_str};
 pub use native::print::print;
 pub use native::reference::{reference_markdown, schema};

@@ -52,19 +52,46 @@ pub fn load_apache(
     options: &ApacheOptions,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> (Loaded, Vec<Honoured>) {
+    let mut read = read_apache(path, options, env);
+    let (plan, meaning, honoured) = apache::plan(&read);
+    read.diagnostics.extend(meaning);
+    (loaded(read, plan), honoured)
+}
+
+/// The same in native terms, with routes instead of httpd's rules: for those who move on. What
+/// cannot be said so is told.
+pub fn convert_apache(
+    path: &Path,
+    options: &ApacheOptions,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Loaded {
+    let mut read = read_apache(path, options, env);
+    let (plan, mut meaning) = apache::native(&read);
+    // What httpd's own rules can do and native ones cannot is no error of the file.
+    meaning.iter_mut().for_each(|told| told.severity = Severity::Warning);
+    read.diagnostics.extend(meaning);
+    loaded(read, Some(plan))
+}
+
+fn read_apache(
+    path: &Path,
+    options: &ApacheOptions,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> apache::Read {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut reading = apache::Options::new(&apache::Disk, folder);
     reading.defines.clone_from(&options.defines);
     reading.lenient = options.lenient;
     reading.env = env;
-    let mut read = apache::read(path, &reading);
-    let (plan, meaning, honoured) = apache::plan(&read);
-    read.diagnostics.extend(meaning);
+    apache::read(path, &reading)
+}
+
+fn loaded(mut read: apache::Read, plan: Option<Plan>) -> Loaded {
     let broken = read.diagnostics.iter().any(|d| d.severity == Severity::Error);
     let plan = plan.filter(|_| !broken);
     read.diagnostics.sort_by_key(|d| d.severity != Severity::Error);
     let apache::Read { diagnostics, sources, files, .. } = read;
-    (Loaded { plan, diagnostics, sources, files }, honoured)
+    Loaded { plan, diagnostics, sources, files }
 }
 
 /// Reads a configuration and all it includes.

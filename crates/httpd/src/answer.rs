@@ -50,7 +50,7 @@ impl Passage {
                 self.env.unset("BALANCER_SESSION_ROUTE");
             }
         }
-        match chosen.changed {
+        match chosen.changed && balancer.sticky {
             true => self.env.set("BALANCER_ROUTE_CHANGED", "1"),
             false => self.env.unset("BALANCER_ROUTE_CHANGED"),
         }

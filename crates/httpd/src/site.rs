@@ -24,6 +24,8 @@ pub struct Sites {
 pub struct BalancerNames {
     /// `balancer://name`; empty: a worker of its own.
     pub url: String,
+    /// Sessions are kept.
+    pub sticky: bool,
     /// Of each member.
     pub members: Vec<MemberNames>,
 }
@@ -41,6 +43,8 @@ pub struct MemberNames {
     pub route: String,
     /// Protocols it may switch to; `*`: any.
     pub upgrade: Vec<String>,
+    /// `timeout=`.
+    pub timeout: Option<Duration>,
 }
 
 /// A server: the main one or a virtual host.

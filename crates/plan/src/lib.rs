@@ -57,6 +57,9 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// The sets of members.
     pub pools: Vec<Pool>,
+    /// The rules of an Apache configuration: on HTTP listeners they, and not the routes, decide
+    /// what becomes of a request. Targets are routes by their positions. Has no native form.
+    pub sites: Option<std::sync::Arc<evenkeel_httpd::Sites>>,
 }
 
 impl Plan {

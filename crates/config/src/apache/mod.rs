@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use loader::{Disk, Kind, Loader, Memory};
-pub use meaning::{Fate, Honoured, plan};
+pub use meaning::{Fate, Honoured, native, plan};
 
 use crate::diagnostic::{Diagnostic, Sources};
 

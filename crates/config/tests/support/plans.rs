@@ -50,7 +50,7 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     )
         .prop_map(|(server, admin, log, listeners, routes, pools, index, plain)| {
             let (routes, at): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
-            let mut plan = Plan { server, admin, log, listeners, routes, pools };
+            let mut plan = Plan { server, admin, log, listeners, routes, pools, sites: None };
             unique(&mut plan, plain);
             connect(&mut plan, &at, index);
             fit(&mut plan);

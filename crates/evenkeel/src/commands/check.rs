@@ -22,14 +22,16 @@ fn load_with_table(source: &SourceArgs) -> Result<(Plan, Vec<Honoured>), ExitCod
         true => evenkeel_config::load_apache(&source.path(), &source.apache_options(), &env),
         false => (evenkeel_config::load(&source.path(), &env), Vec::new()),
     };
+    tell(loaded).map(|plan| (plan, honoured))
+}
+
+/// Complains about what was read; the plan if it can be used.
+fn tell(loaded: evenkeel_config::Loaded) -> Result<Plan, ExitCode> {
     let text = evenkeel_config::render(&loaded.diagnostics, &loaded.sources, colours_wanted());
     if !text.is_empty() {
         complain(text.trim_end());
     }
-    match loaded.plan {
-        Some(plan) => Ok((plan, honoured)),
-        None => Err(ExitCode::from(CONFIGURATION)),
-    }
+    loaded.plan.ok_or(ExitCode::from(CONFIGURATION))
 }
 
 pub(crate) fn check(source: &SourceArgs) -> ExitCode {
@@ -44,7 +46,15 @@ pub(crate) fn check(source: &SourceArgs) -> ExitCode {
 }
 
 pub(crate) fn convert(source: &SourceArgs) -> ExitCode {
-    match load(source) {
+    let env = |name: &str| std::env::var(name).ok();
+    let read = match source.is_apache() {
+        true => {
+            let path = source.path();
+            tell(evenkeel_config::convert_apache(&path, &source.apache_options(), &env))
+        }
+        false => load(source),
+    };
+    match read {
         Ok(plan) => {
             say(evenkeel_config::print(&plan).trim_end());
             ExitCode::SUCCESS

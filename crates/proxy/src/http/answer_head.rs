@@ -1,5 +1,8 @@
 //! The head of an answer as the client gets it.
 
+use std::cell::RefCell;
+
+use evenkeel_httpd::{Fields, Passage};
 use evenkeel_plan::{CookieAffinity, Reverse};
 use evenkeel_wire::http1::{Framing, Known, ResponseHead, Version, write};
 
@@ -26,6 +29,8 @@ pub(crate) struct Answering<'a> {
     /// Changes to where the answer points, and scheme and host of the request.
     pub(crate) reverse: &'a [Reverse],
     pub(crate) own: &'a [u8],
+    /// The way of the request through httpd's rules, where those decide.
+    pub(crate) passage: &'a RefCell<Option<Box<Passage>>>,
     /// The lines that the edits write.
     pub(crate) extra: &'a [u8],
 }
@@ -34,6 +39,11 @@ impl Answering<'_> {
     /// Whether this status is worth another attempt.
     pub(crate) fn retries(&self, status: u16) -> bool {
         (status >= 500 || status == 429) && (self.again)(status)
+    }
+
+    /// Whether an answer of this status gives way to a page of ours.
+    pub(crate) fn overrides(&self, status: u16) -> bool {
+        self.passage.borrow().as_ref().is_some_and(|passage| passage.overrides(status))
     }
 
     /// Whether the body goes out in chunks.
@@ -113,6 +123,9 @@ impl Answering<'_> {
     }
 
     fn fields(&self, out: &mut Vec<u8>, buf: &[u8], answer: &ResponseHead) {
+        if let Some(passage) = &mut *self.passage.borrow_mut() {
+            return self.ruled_fields(passage, out, buf, answer);
+        }
         let mut dated = false;
         for field in &answer.fields {
             let name = field.name.of(buf);
@@ -141,6 +154,31 @@ impl Answering<'_> {
             set_cookie(out, cookie, value, self.https);
         }
         out.extend_from_slice(self.extra);
+    }
+
+    /// The fields as httpd's rules have them.
+    fn ruled_fields(
+        &self,
+        passage: &mut Passage,
+        out: &mut Vec<u8>,
+        buf: &[u8],
+        answer: &ResponseHead,
+    ) {
+        let kept = answer.fields.iter().filter(|field| {
+            !field.drop
+                && field.known != Known::ContentLength
+                && !field.name.of(buf).eq_ignore_ascii_case(b"proxy-authenticate")
+        });
+        let mut fields: Fields =
+            kept.map(|field| (field.name.of(buf).to_vec(), field.value.of(buf).to_vec())).collect();
+        if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"date")) {
+            let mut date = Vec::new();
+            self.core.write_date(&mut date);
+            fields.push((b"Date".to_vec(), date));
+        }
+        for (name, value) in passage.answer(answer.status, fields) {
+            write::field(out, &name, &value);
+        }
     }
 }
 

@@ -47,6 +47,30 @@ impl Asked {
     ) -> Result<(), Failure> {
         self.reset();
         admit(head, listener)?;
+        self.read_path(buf, head)?;
+        self.read_client(buf, head, listener, peer);
+        self.take_id(buf, head, &listener.plan.forwarded, random);
+        Ok(())
+    }
+
+    /// The same for a listener where httpd's rules decide: they look at the path themselves.
+    pub(crate) fn read_for_rules(
+        &mut self,
+        buf: &[u8],
+        head: &RequestHead,
+        listener: &ListenerRt,
+        peer: IpAddr,
+    ) -> Result<(), Failure> {
+        self.reset();
+        if head.method != Method::Trace {
+            admit(head, listener)?;
+        }
+        self.path.extend_from_slice(head.path_or_root(buf));
+        self.read_client(buf, head, listener, peer);
+        Ok(())
+    }
+
+    fn read_path(&mut self, buf: &[u8], head: &RequestHead) -> Result<(), Failure> {
         normal_host(&mut self.host, head.host.map_or(&[], |span| span.of(buf)));
         let raw = head.path_or_root(buf);
         match head.form {
@@ -64,14 +88,19 @@ impl Asked {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn read_client(&mut self, buf: &[u8], head: &RequestHead, listener: &ListenerRt, peer: IpAddr) {
+        if self.host.is_empty() {
+            normal_host(&mut self.host, head.host.map_or(&[], |span| span.of(buf)));
+        }
         let forwarded = &listener.plan.forwarded;
         self.trusted = forwarded.trusted.iter().any(|network| network.contains(peer));
         self.client =
             Some(if self.trusted { original_client(buf, head, forwarded, peer) } else { peer });
         let proto = self.trusted.then(|| last_value(buf, head, Known::XForwardedProto)).flatten();
         self.https = proto.is_some_and(|p| p.eq_ignore_ascii_case(b"https"));
-        self.take_id(buf, head, forwarded, random);
-        Ok(())
     }
 
     fn take_id(

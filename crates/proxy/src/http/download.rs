@@ -161,6 +161,9 @@ impl Download<'_> {
         if !self.progress.streamed.get() && self.answering.retries(status) {
             return Err(Failure { status, ..Failure::MEMBER_STATUS });
         }
+        if self.answering.overrides(status) {
+            return Err(Failure { status, ..Failure::OVERRIDDEN });
+        }
         let framing = self.answer.framing(self.answering.was_head);
         let chunked = self.answering.will_chunk(framing);
         let client_lives = self.answering.client_lives(framing) && self.progress.sent.get();

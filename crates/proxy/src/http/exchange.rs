@@ -1,6 +1,7 @@
 //! One request and its answer, from the whole head to the log line: admit → route → key → dial →
 //! forward → respond → record.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::filter::template::Place;
 use crate::http::answer_head::Answering;
 use crate::http::download::{Done, Download};
 use crate::http::key::{self, Binding};
+use crate::http::passing;
 use crate::http::progress::Progress;
 use crate::http::record::{self, Tally};
 use crate::http::request_head::{Asking, Toward};
@@ -37,22 +39,37 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     tally.body_settled = respond::has_no_body(scratch.head.body);
     scratch.whole.set_after(tally.began, listener.plan.timeouts.request);
     let mut taken = None;
-    let served = match admit(session, scratch, listener) {
-        Err(failure) => Err(failure),
-        Ok(()) => {
-            let method = scratch.head.method_span.of(session.buffer.bytes());
-            taken = snapshot.find_route(listener, scratch.asked.wanted(method));
-            match taken.map(|route| (route, &route.action)) {
-                None => Err(Failure::NO_ROUTE),
-                Some((route, ActionRt::Pool(pool))) => {
+    scratch.passage = None;
+    let served = match &snapshot.plan.sites {
+        Some(sites) => {
+            let ruled = passing::begin(session, scratch, listener, sites);
+            match ruled.map(|()| passing::route(scratch, &snapshot)) {
+                Err(failure) => Err(failure),
+                Ok(None) => Ok(passing::answer_here(session, scratch, &mut tally).await),
+                Ok(Some((route, pool))) => {
+                    taken = Some(route);
                     let served = balanced(session, scratch, listener, route, pool, &mut tally);
                     served.await.map_err(|failure| in_apaches_words(failure, pool))
                 }
-                Some((route, _)) => {
-                    Ok(answer_here(session, scratch, listener, route, &mut tally).await)
-                }
             }
         }
+        None => match admit(session, scratch, listener) {
+            Err(failure) => Err(failure),
+            Ok(()) => {
+                let method = scratch.head.method_span.of(session.buffer.bytes());
+                taken = snapshot.find_route(listener, scratch.asked.wanted(method));
+                match taken.map(|route| (route, &route.action)) {
+                    None => Err(Failure::NO_ROUTE),
+                    Some((route, ActionRt::Pool(pool))) => {
+                        let served = balanced(session, scratch, listener, route, pool, &mut tally);
+                        served.await.map_err(|failure| in_apaches_words(failure, pool))
+                    }
+                    Some((route, _)) => {
+                        Ok(answer_here(session, scratch, listener, route, &mut tally).await)
+                    }
+                }
+            }
+        },
     };
     let next = match served {
         Ok(next) => next,
@@ -114,7 +131,10 @@ async fn balanced(
     tally: &mut Tally,
 ) -> Result<Next, Failure> {
     let core = session.core.clone();
-    let binding = Binding::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
+    let binding = match &scratch.passage {
+        Some(passage) => Binding::of_passage(passage, pool),
+        None => Binding::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool),
+    };
     let key = key::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
     let repeatable = scratch.head.method.idempotent() || pool.plan.retry.non_idempotent;
     let (from, at) = (session.peer, session.local);
@@ -136,6 +156,9 @@ async fn balanced(
         tally.attempts = dialing.attempts;
         tally.member = Some(upstream.member);
         tally.affinity = binding.affinity(upstream.bound);
+        if let Some(passage) = &mut scratch.passage {
+            passage.chose(&binding.chosen(upstream.member, passage));
+        }
         let progress = Progress::default();
         let again = |status| repeatable && dialing.more() && dialing.again(RetryOn::Status(status));
         let (cookie, announced) =
@@ -148,7 +171,8 @@ async fn balanced(
         match result {
             Ok(done) => {
                 let asked_to_close = !scratch.head.keep_alive;
-                return Ok(settle(session, pool, upstream, done, asked_to_close, tally));
+                let once = scratch.passage.as_ref().is_some_and(|passage| passage.manner().once);
+                return Ok(settle(session, pool, upstream, done, (asked_to_close, once), tally));
             }
             Err(failure) => {
                 let now = Micros(clock::now().0);
@@ -199,9 +223,17 @@ impl Forwarding<'_> {
             path: self.pool.plan.members.get(upstream.member).map_or("", |member| &member.path),
             own_host: self.pool.plan.host == HostHeader::Member,
         };
-        self.write_head(session, scratch, member);
+        match &scratch.passage {
+            Some(_) => passing::write_head(session, scratch, upstream.member),
+            None => self.write_head(session, scratch, member),
+        }
+        let passage = RefCell::new(scratch.passage.take());
         let head = &scratch.head;
         let upgrade = head.upgrade.map(|span| span.of(session.buffer.bytes()).to_vec());
+        let upgrade = upgrade.filter(|protocol| {
+            passage.borrow().as_ref().is_none_or(|p| p.may_switch(upstream.member, protocol))
+        });
+        let response_time = passing::time(&passage, upstream.member, self.pool);
         let requests_max = self.listener.plan.limits.requests_per_connection;
         let filled = self.fill_edits(session, scratch, member);
         let own = self.own_address(session, scratch);
@@ -214,6 +246,7 @@ impl Forwarding<'_> {
             again: self.again,
             edits: &self.route.response_edits,
             extra: &filled,
+            passage: &passage,
             cookie: self.cookie.as_ref().map(|(plan, value)| (*plan, &value[..])),
             https: scratch.asked.https,
             via: self.listener.plan.forwarded.via,
@@ -235,7 +268,7 @@ impl Forwarding<'_> {
             limits: self.listener.limits,
             body_max: self.listener.plan.limits.body.0,
             rate_min: self.listener.plan.limits.body_rate_min,
-            send_time: self.pool.plan.timeouts.response,
+            send_time: response_time,
             progress: self.progress,
         };
         let mut download = Download {
@@ -247,7 +280,7 @@ impl Forwarding<'_> {
             member_wait: &mut scratch.member_wait,
             client_wait: &mut scratch.client_wait,
             limits: self.pool.limits,
-            response_time: self.pool.plan.timeouts.response,
+            response_time,
             send_time: self.listener.plan.timeouts.send,
             answering,
             progress: self.progress,
@@ -255,6 +288,7 @@ impl Forwarding<'_> {
         };
         let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
         scratch.client_read_wait = wait_up;
+        scratch.passage = passage.into_inner();
         result
     }
 
@@ -322,7 +356,7 @@ fn settle(
     pool: &PoolRt,
     upstream: Upstream,
     done: Done,
-    asked_to_close: bool,
+    (asked_to_close, once): (bool, bool),
     tally: &mut Tally,
 ) -> Next {
     tally.status = done.status;
@@ -331,7 +365,7 @@ fn settle(
     }
     let now = clock::now();
     upstream.guard.report(Outcome::Answered { status: done.status }, Micros(now.0));
-    if done.member_lives && pool.shared {
+    if done.member_lives && pool.shared && !once {
         let key = pool.members[upstream.member].targets.key();
         let most = pool.plan.limits.idle_connections as usize;
         let idle = pool.plan.timeouts.idle;
@@ -381,7 +415,9 @@ fn outcome(failure: Failure, stale: bool) -> Outcome {
             Outcome::Timeout
         }
         Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_CUT => Outcome::Reset,
-        Failure { cause, status, .. } if cause == Failure::MEMBER_STATUS.cause => {
+        Failure { cause, status, .. }
+            if cause == Failure::MEMBER_STATUS.cause || cause == Failure::OVERRIDDEN.cause =>
+        {
             Outcome::Answered { status }
         }
         _ => Outcome::BadAnswer,

@@ -1,5 +1,7 @@
 //! What binds a request to a member: the key that hashing policies hash, and affinity.
 
+use evenkeel_httpd::{Chosen, Passage, Verdict};
+
 use evenkeel_balance::{Bound, affinity, hash_key};
 use evenkeel_observe::access_log::Affinity as Logged;
 use evenkeel_plan::{Affinity, CookieAffinity, HashKey, Policy};
@@ -46,12 +48,14 @@ pub(crate) struct Binding {
     key: Option<u64>,
     /// The pool's members are bound by a cookie of ours.
     by_cookie: bool,
+    /// Where the session was found, and its route; for httpd's variables.
+    session: Option<(String, Vec<u8>)>,
 }
 
 impl Binding {
     /// Looks for the request's binding in cookies and parameters.
     pub(crate) fn of(buf: &[u8], head: &RequestHead, asked: &Asked, pool: &PoolRt) -> Binding {
-        let none = Binding { tag: None, key: None, by_cookie: false };
+        let none = Binding { tag: None, key: None, by_cookie: false, session: None };
         match &pool.plan.affinity {
             None => none,
             Some(Affinity::Client) => Binding { key: Some(client_key(asked.client)), ..none },
@@ -81,6 +85,35 @@ impl Binding {
                 Binding { tag: tag.map(<[u8]>::to_vec), ..none }
             }
         }
+    }
+
+    /// The same where httpd's rules decide: they may have changed target and cookies.
+    pub(crate) fn of_passage(passage: &Passage, pool: &PoolRt) -> Binding {
+        let none = Binding { tag: None, key: None, by_cookie: false, session: None };
+        let (Some(Affinity::Application { cookie, parameter, separator, .. }), Verdict::Proxy(to)) =
+            (&pool.plan.affinity, &passage.verdict)
+        else {
+            return none;
+        };
+        let line = passage.facts.field(b"cookie").unwrap_or_default();
+        let found = match session_value::in_target(&to.target, parameter.as_bytes()) {
+            Some(value) => Some((parameter, value)),
+            None => session_value::in_cookie(&line, cookie.as_bytes()).map(|v| (cookie, v)),
+        };
+        let Some((name, value)) = found else { return none };
+        let route = match separator {
+            Some(byte) => value.iter().position(|b| b == byte).map(|at| &value[at + 1..]),
+            None => Some(value),
+        };
+        let tag = affinity::session_tag(value, *separator).map(<[u8]>::to_vec);
+        Binding { tag, session: route.map(|route| (name.clone(), route.to_vec())), ..none }
+    }
+
+    /// Who was chosen, for httpd's variables.
+    pub(crate) fn chosen(&self, member: usize, passage: &Passage) -> Chosen {
+        let own = passage.member(member).map_or(&b""[..], |member| member.route.as_bytes());
+        let kept = self.session.as_ref().is_some_and(|(_, route)| route == own && !own.is_empty());
+        Chosen { member, session: self.session.clone(), changed: !kept }
     }
 
     /// What the pick is asked for.

@@ -5,6 +5,7 @@ pub(crate) mod asked;
 mod download;
 mod exchange;
 pub(crate) mod key;
+mod passing;
 mod progress;
 mod record;
 mod request_head;

@@ -7,6 +7,7 @@ use evenkeel_wire::http1::{Framing, Version, write};
 
 use crate::cause::Failure;
 use crate::filter::edits::Edits;
+use crate::http::passing;
 use crate::http::record::{self, Tally};
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
@@ -50,6 +51,9 @@ pub(crate) async fn fail(
         }
         return Next::Close;
     }
+    if scratch.passage.is_some() {
+        return passing::fail(session, scratch, failure, tally).await;
+    }
     let status = failure.status;
     let mut body = Vec::new();
     let phrase = write::reason_phrase(status);
@@ -84,7 +88,7 @@ pub(crate) async fn send(
     let out = &mut scratch.down;
     out.clear();
     write::status_line(out, own.status, write::reason_phrase(own.status).as_bytes());
-    if !own.body.is_empty() && !own.edits.hides(b"content-type") {
+    if !own.content_type.is_empty() && !own.body.is_empty() && !own.edits.hides(b"content-type") {
         write::field(out, b"Content-Type", own.content_type);
     }
     if !matches!(own.status, 204 | 304) {
@@ -97,11 +101,12 @@ pub(crate) async fn send(
         write::field(out, b"Location", location);
     }
     match own.status {
+        _ if own.content_type.is_empty() => {}
         503 => write::field(out, b"Retry-After", RETRY_AFTER),
         405 => write::field(out, b"Allow", b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"),
         _ => {}
     }
-    if own.status >= 400 {
+    if own.status >= 400 && !own.content_type.is_empty() {
         out.extend_from_slice(b"Cache-Control: no-store\r\n");
     }
     match (keep, head.version) {

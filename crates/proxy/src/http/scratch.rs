@@ -21,6 +21,8 @@ pub(crate) struct Scratch {
     pub(crate) down: Vec<u8>,
     /// What `http/asked` derives from the request.
     pub(crate) asked: super::asked::Asked,
+    /// The way of the request through httpd's rules, where those decide.
+    pub(crate) passage: Option<Box<evenkeel_httpd::Passage>>,
     /// A request body that did not fit into the session's buffer beside the head.
     pub(crate) body: Buffer,
     /// For a client that sends: its head, then its body.
@@ -43,6 +45,7 @@ impl Scratch {
             text.shrink_to(KEPT_MAX);
         }
         self.asked.reset();
+        self.passage = None;
         self.body.clear();
         let waits = [
             &mut self.client_read_wait,

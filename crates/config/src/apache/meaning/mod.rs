@@ -3,6 +3,7 @@
 //! Whatever cannot be served yet is told by its line: as an error where passing over it would change
 //! what is served or to whom, as a warning where it only costs comfort.
 
+mod compile;
 mod gather;
 mod pools;
 mod routes;
@@ -42,13 +43,19 @@ pub enum Fate {
 /// a plan even when there are errors; it must not be used then.
 pub fn plan(read: &Read) -> (Option<Plan>, Vec<Diagnostic>, Vec<Honoured>) {
     let mut told = Told::default();
-    let gathered = gather::gather(&read.tree, &mut told);
-    let plan = routes::plan(&gathered, &mut told);
+    let plan = compile::compile(&read.tree, &mut told);
     for problem in evenkeel_plan::check::check(&plan) {
         let at = Place { file: 0, line: 1, span: 0..0, used_at: None };
         told.error(&at, problem.message, problem.help);
     }
     (Some(plan), told.diagnostics, told.honoured)
+}
+
+/// The plan in native terms: routes instead of httpd's rules. What it cannot say is told.
+pub fn native(read: &Read) -> (Plan, Vec<Diagnostic>) {
+    let mut told = Told::default();
+    let gathered = gather::gather(&read.tree, &mut told);
+    (routes::plan(&gathered, &mut told), told.diagnostics)
 }
 
 /// What is told about the directives.

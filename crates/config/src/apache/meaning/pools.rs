@@ -7,8 +7,10 @@ use evenkeel_plan::{
     Policy, Pool, RetryOn, StatusRange, TcpCheck, Weight,
 };
 
+use evenkeel_httpd::site::MemberNames;
+
 use super::Told;
-use super::sites::{Balancer, Gathered, MemberLine, Settings, Word};
+use super::sites::{Balancer, MemberLine, Settings, Word};
 use crate::apache::Place;
 
 /// A URL of a member, taken apart.
@@ -16,7 +18,12 @@ pub(super) struct Url {
     pub(super) address: Address,
     /// Without a slash at its end.
     pub(super) path: String,
+    /// What httpd calls it.
+    pub(super) names: MemberNames,
 }
+
+/// `ProxyHCTemplate`s: names and words.
+pub(super) type Templates = [(String, Vec<Word>)];
 
 /// What differs between the uses of one balancer.
 #[derive(Clone, PartialEq, Default)]
@@ -65,8 +72,17 @@ pub(super) fn url(text: &str, at: &Place, told: &mut Told) -> Option<Url> {
     };
     match address {
         Ok(address) => {
-            let path = path.trim_end_matches('/').to_owned();
-            Some(Url { address, path })
+            let short = host.strip_suffix(":80").unwrap_or(&host).to_owned();
+            let front = socket.map_or(String::new(), |socket| format!("unix:{socket}|"));
+            let names = MemberNames {
+                url: format!("{front}{scheme}://{short}{path}"),
+                host: short,
+                path: path.to_owned(),
+                route: String::new(),
+                timeout: None,
+                upgrade: if scheme == "ws" { vec!["websocket".to_owned()] } else { Vec::new() },
+            };
+            Some(Url { address, path: path.trim_end_matches('/').to_owned(), names })
         }
         Err(why) => {
             told.error(at, format!("`{text}` is no address of a member: {why}"), None);
@@ -80,9 +96,9 @@ pub(super) fn balancer(
     balancer: &Balancer,
     name: Name,
     used: &Use,
-    all: &Gathered,
+    templates: &Templates,
     told: &mut Told,
-) -> Pool {
+) -> (Pool, Vec<MemberNames>) {
     let mut pool = Pool::new(name);
     pool.policy = Policy::ByRequests;
     pool.host = if used.preserve_host { HostHeader::Client } else { HostHeader::Member };
@@ -119,8 +135,10 @@ pub(super) fn balancer(
         }
     }
     let mut health = Vec::new();
+    let mut names: Vec<MemberNames> = Vec::new();
     for line in &balancer.members {
-        if let Some(member) = member(line, &mut pool, &mut passive, all, told, &mut health) {
+        let read = Reading { pool: &mut pool, passive: &mut passive, templates, names: &mut names };
+        if let Some(member) = member(line, read, told, &mut health) {
             pool.members.push(member);
         }
     }
@@ -129,7 +147,7 @@ pub(super) fn balancer(
     pool.health.passive = Some(passive);
     let others = pool.members.len().saturating_sub(1) as u64;
     retries(&mut pool, attempts.unwrap_or(others));
-    pool
+    (pool, names)
 }
 
 /// A pool for a worker that is no balancer's: it is tried anew for each request.
@@ -137,24 +155,25 @@ pub(super) fn worker(
     line: &MemberLine,
     name: Name,
     used: &Use,
-    all: &Gathered,
+    templates: &Templates,
     told: &mut Told,
-) -> Pool {
+) -> (Pool, Vec<MemberNames>) {
     let mut pool = Pool::new(name);
     pool.policy = Policy::ByRequests;
     pool.host = if used.preserve_host { HostHeader::Client } else { HostHeader::Member };
     pool.timeouts.response = used.timeout.unwrap_or(Duration::from_secs(60));
     pool.timeouts.connect = pool.timeouts.response;
     let mut passive = Passive::default();
-    let mut health = Vec::new();
-    if let Some(mut member) = member(line, &mut pool, &mut passive, all, told, &mut health) {
+    let (mut health, mut names) = (Vec::new(), Vec::new());
+    let read = Reading { pool: &mut pool, passive: &mut passive, templates, names: &mut names };
+    if let Some(mut member) = member(line, read, told, &mut health) {
         // The path of its URL takes part in the rewriting of the rule.
         member.path.clear();
         pool.members.push(member);
     }
     pool.health.passive = None;
     retries(&mut pool, 0);
-    pool
+    (pool, names)
 }
 
 fn retries(pool: &mut Pool, attempts: u64) {
@@ -188,19 +207,25 @@ impl Probing {
     }
 }
 
+/// What a member's line is read into.
+struct Reading<'a> {
+    pool: &'a mut Pool,
+    passive: &'a mut Passive,
+    templates: &'a Templates,
+    names: &'a mut Vec<MemberNames>,
+}
+
 fn member(
     line: &MemberLine,
-    pool: &mut Pool,
-    passive: &mut Passive,
-    all: &Gathered,
+    into: Reading<'_>,
     told: &mut Told,
     health: &mut Vec<(Probing, String)>,
 ) -> Option<Member> {
-    let url = url(&line.url, &line.at, told)?;
+    let Reading { pool, passive, templates, names } = into;
+    let mut url = url(&line.url, &line.at, told)?;
     let mut member = Member::new(url.address);
     member.path = url.path;
-    let known = |other: &&Member| other.address == member.address && other.path == member.path;
-    if pool.members.iter().any(|other| known(&other)) {
+    if names.iter().any(|other| url.names.url.starts_with(&other.url)) {
         told.warning(
             &line.at,
             format!("{} is a member already; this line is passed over", line.url),
@@ -213,7 +238,10 @@ fn member(
         match &*word.key {
             "loadfactor" => member.weight = weight(word, told).unwrap_or(member.weight),
             "lbset" => member.tier = number(word, 0, 99, told).unwrap_or(0) as u8,
-            "route" => member.tag = name(word, told).unwrap_or(member.tag),
+            "route" => {
+                url.names.route.clone_from(&word.value);
+                member.tag = name(word, told).unwrap_or(member.tag);
+            }
             "redirect" => member.redirect = name(word, told),
             "status" => status(word, &mut member, told),
             "retry" => {
@@ -223,6 +251,7 @@ fn member(
             "timeout" => {
                 let seconds = number(word, 1, 86_400, told).unwrap_or(60);
                 pool.timeouts.response = Duration::from_secs(seconds);
+                url.names.timeout = Some(pool.timeouts.response);
             }
             "connectiontimeout" => {
                 pool.timeouts.connect = time(word, 1000, told).unwrap_or(pool.timeouts.connect);
@@ -238,13 +267,20 @@ fn member(
             "hcmethod" | "hcuri" | "hcinterval" | "hcpasses" | "hcfails" => {
                 probing.take(word, told);
             }
-            "hctemplate" => template(word, &mut probing, all, told),
+            "hctemplate" => template(word, &mut probing, templates, told),
             // Pools of connections are bounded otherwise here.
-            "min" | "max" | "smax" | "acquire" | "addressttl" | "iobuffersize" | "upgrade"
+            "min" | "max" | "smax" | "acquire" | "addressttl" | "iobuffersize"
             | "receivebuffersize" | "responsefieldsize" | "flushpackets" | "flushwait"
             | "enablereuse" | "flusher" => {
                 let text = format!("{}={} has no effect here", word.key, word.value);
                 told.warning(&word.at, text, None);
+            }
+            "upgrade" if word.value.eq_ignore_ascii_case("any") => {
+                url.names.upgrade = vec!["*".to_owned()]
+            }
+            "upgrade" => {
+                let protocols = word.value.split(',').map(|one| one.trim().to_owned());
+                url.names.upgrade = protocols.collect();
             }
             "disablereuse" if !on(word, told) => {}
             "disablereuse" => pool.limits.idle_connections = 0,
@@ -256,11 +292,12 @@ fn member(
     }
     let path = member.path.clone();
     health.push((probing, path));
+    names.push(url.names);
     Some(member)
 }
 
-fn template(word: &Word, probing: &mut Probing, all: &Gathered, told: &mut Told) {
-    let found = all.templates.iter().find(|(name, _)| *name == word.value);
+fn template(word: &Word, probing: &mut Probing, templates: &Templates, told: &mut Told) {
+    let found = templates.iter().find(|(name, _)| *name == word.value);
     let Some((_, words)) = found else {
         told.error(&word.at, format!("there is no ProxyHCTemplate `{}`", word.value), None);
         return;

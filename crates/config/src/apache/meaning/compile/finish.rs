@@ -1,0 +1,251 @@
+//! When all is read: balancers become pools, targets find them, servers are laid over the main one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use evenkeel_httpd::access::Access;
+use evenkeel_httpd::rewrite::Rewriting;
+use evenkeel_httpd::site::{BalancerNames, Place, Site, Sites, Target};
+use evenkeel_plan::{
+    Action, BindAddress, Bytes, Forwarded, ForwardedStyle, Listener, Name, Plan, Route,
+};
+
+use super::{Making, Server, TargetOf};
+use crate::apache::meaning::Told;
+use crate::apache::meaning::pools::{self, Use};
+
+impl Making {
+    /// The plan of all that was read.
+    pub(super) fn finish(mut self, told: &mut Told) -> Plan {
+        let mut plan = Plan::default();
+        let mut sites = Sites::default();
+        let found = self.pools(&mut plan, &mut sites, told);
+        for (at, pool) in found.iter().enumerate() {
+            let name = Name::new(&format!("rule-{}", at + 1));
+            let pool = plan.pools.get(*pool).map(|pool| pool.name.clone());
+            if let (Ok(name), Some(pool)) = (name, pool) {
+                plan.routes.push(Route::new(name, Action::Pool(pool)));
+            }
+        }
+        let servers = std::mem::take(&mut self.servers);
+        if let Some((main, hosts)) = servers.split_first() {
+            let nothing = Server::default();
+            sites.sites.push(site(&nothing, main, &found));
+            sites.sites.extend(hosts.iter().map(|host| site(main, host, &found)));
+            self.listeners(main, hosts, &mut plan, told);
+        }
+        plan.sites = Some(Arc::new(sites));
+        plan
+    }
+
+    /// Makes the pools; says for each target which it is.
+    fn pools(&mut self, plan: &mut Plan, sites: &mut Sites, told: &mut Told) -> Vec<usize> {
+        let mut of_balancer: HashMap<(usize, String), usize> = HashMap::new();
+        let main = self.servers.first();
+        let timeout = main.and_then(|main| main.proxy_timeout.or(main.timeout));
+        let used = Use { timeout, ..Use::default() };
+        for scoped in self.balancers.iter().filter(|scoped| scoped.defined) {
+            let key = (scoped.scope, scoped.balancer.name.clone());
+            let Some(name) = fresh(plan, &scoped.balancer.name) else { continue };
+            let of_scope = |scope: usize| scope == scoped.scope;
+            let templates: Vec<_> = self
+                .templates
+                .iter()
+                .filter(|(scope, _, _)| of_scope(*scope))
+                .map(|(_, name, words)| (name.clone(), words.clone()))
+                .collect();
+            let (pool, members) = pools::balancer(&scoped.balancer, name, &used, &templates, told);
+            of_balancer.insert(key, plan.pools.len());
+            plan.pools.push(pool);
+            let url = format!("balancer://{}", scoped.balancer.name);
+            let sticky = scoped.balancer.words.iter().any(|word| word.key == "stickysession");
+            sites.balancers.push(BalancerNames { url, sticky, members });
+        }
+        let mut of_worker = Vec::new();
+        for (line, url) in &mut self.workers {
+            for (start, words) in &self.worker_words {
+                if url.starts_with(start.as_str()) {
+                    line.words.extend(words.iter().cloned());
+                }
+            }
+            of_worker.push(plan.pools.len());
+            let name = fresh(plan, &format!("worker-{}", of_worker.len()));
+            let Some(name) = name else { continue };
+            let (pool, members) = pools::worker(line, name, &used, &[], told);
+            plan.pools.push(pool);
+            sites.balancers.push(BalancerNames { members, ..BalancerNames::default() });
+        }
+        // A balancer that nobody defined has no members.
+        let mut found = Vec::new();
+        for target in &self.targets {
+            found.push(match target {
+                TargetOf::Worker(at) => of_worker.get(*at).copied().unwrap_or(0),
+                TargetOf::Balancer(scope, name) => {
+                    let known = [0, *scope]
+                        .into_iter()
+                        .find_map(|scope| of_balancer.get(&(scope, name.clone())).copied());
+                    known.unwrap_or_else(|| {
+                        let at = plan.pools.len();
+                        let empty = fresh(plan, name).map(evenkeel_plan::Pool::new);
+                        plan.pools.extend(empty);
+                        let url = format!("balancer://{name}");
+                        sites.balancers.push(BalancerNames { url, ..BalancerNames::default() });
+                        of_balancer.insert((*scope, name.clone()), at);
+                        at
+                    })
+                }
+            });
+        }
+        found
+    }
+
+    fn listeners(&self, main: &Server, hosts: &[Server], plan: &mut Plan, told: &mut Told) {
+        let mut ports: Vec<u16> = self.listens.iter().map(|listen| listen.port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        if ports.is_empty() {
+            let at = crate::apache::Place { file: 0, line: 1, span: 0..0, used_at: None };
+            told.error(&at, "no listening sockets available: there is no Listen".to_owned(), None);
+        }
+        for port in ports {
+            let mut bind = Vec::new();
+            for listen in self.listens.iter().filter(|listen| listen.port == port) {
+                let texts = match &listen.address {
+                    Some(address) => vec![format!("{address}:{port}")],
+                    None => vec![format!("0.0.0.0:{port}"), format!("[::]:{port}")],
+                };
+                bind.extend(texts.iter().filter_map(|text| text.parse::<BindAddress>().ok()));
+            }
+            let Ok(name) = Name::new(&format!("listen-{port}")) else { continue };
+            let mut listener = Listener::new(name, bind);
+            let networks = ["0.0.0.0/0", "::/0"].iter().filter_map(|text| text.parse().ok());
+            listener.forwarded = Forwarded {
+                style: ForwardedStyle::Off,
+                trusted: networks.collect(),
+                via: false,
+                request_id: None,
+            };
+            let serves = |host: &&Server| {
+                host.addresses.iter().any(|address| address.port.is_none_or(|own| own == port))
+            };
+            limits(&mut listener, main, hosts.iter().find(serves).unwrap_or(main));
+            plan.listeners.push(listener);
+        }
+    }
+}
+
+/// What the first server on a port says about its connections.
+fn limits(listener: &mut Listener, main: &Server, host: &Server) {
+    if let Some(time) = host.keep_alive_timeout.or(main.keep_alive_timeout) {
+        listener.timeouts.idle = time;
+    }
+    if let Some(time) = host.timeout.or(main.timeout) {
+        listener.timeouts.send = time;
+        listener.timeouts.header = time;
+        listener.timeouts.tunnel = time.max(host.proxy_timeout.unwrap_or(time));
+    }
+    listener.timeouts.request = std::time::Duration::ZERO;
+    listener.limits.body_rate_min = 0;
+    match (
+        host.keep_alive.or(main.keep_alive),
+        host.keep_alive_requests.or(main.keep_alive_requests),
+    ) {
+        (Some(false), _) => listener.limits.requests_per_connection = 1,
+        (_, requests) => listener.limits.requests_per_connection = requests.unwrap_or(100),
+    }
+    if let Some(bytes) = host.body_max.or(main.body_max).filter(|bytes| *bytes > 0) {
+        listener.limits.body = Bytes(bytes);
+    }
+}
+
+/// A name for a pool that no other has.
+fn fresh(plan: &Plan, wanted: &str) -> Option<Name> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let clean: String = wanted.chars().map(|c| if allowed(c) { c } else { '-' }).take(60).collect();
+    let names = (1..1000).map(|n| match n {
+        1 => clean.clone(),
+        n => format!("{clean}-{n}"),
+    });
+    names
+        .filter_map(|name| Name::new(&name).ok())
+        .find(|name| !plan.pools.iter().any(|pool| pool.name == *name))
+}
+
+/// A server over the main one.
+fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
+    let mut everywhere = with_access(main);
+    everywhere.lay(&with_access(own));
+    let name = own.name.clone().or_else(|| main.name.clone()).unwrap_or_default();
+    let mut names: Vec<String> = own.name.iter().map(|name| bare(name)).collect();
+    names.extend(own.names.iter().cloned());
+    let joined = |one: &[_], other: &[_]| one.iter().chain(other).cloned().collect::<Vec<_>>();
+    let places = |places: Vec<(_, Arc<Place>)>| -> Vec<_> {
+        places.into_iter().map(|(matched, place)| (matched, settled(&place, found))).collect()
+    };
+    let mut passes = joined_passes(main, own);
+    passes.iter_mut().filter_map(|pass| pass.to.as_mut()).for_each(|to| settle(to, found));
+    let mut rules = own.rewriting.clone();
+    rules.iter_mut().filter_map(|rule| rule.target.as_mut()).for_each(|to| settle(to, found));
+    let rewriting = (own.rewrite_engine == Some(true)).then(|| Arc::new(Rewriting { rules }));
+    let mut proxies = main.proxies.clone();
+    proxies.extend(own.proxies.iter().cloned());
+    let mut locations = main.locations.clone();
+    locations.extend(own.locations.iter().cloned());
+    let times = |server: &Server| server.proxy_timeout.or(server.timeout);
+    // Redirects are those of the server, not of every location in it.
+    let redirects = joined(&everywhere.redirects, &[]);
+    everywhere.redirects = Vec::new();
+    Site {
+        addresses: own.addresses.clone(),
+        name,
+        names,
+        passes,
+        rewriting,
+        everywhere: Arc::new(everywhere),
+        proxies: places(proxies),
+        locations: places(locations),
+        redirects,
+        slashes: own.slashes.or(main.slashes).unwrap_or_default(),
+        keep_slashes: own.merge_slashes.or(main.merge_slashes) == Some(false),
+        canonical_name: own.canonical_name.or(main.canonical_name) == Some(true),
+        via: own.via.or(main.via).unwrap_or_default(),
+        set_env_if: main.set_env_if.iter().chain(&own.set_env_if).cloned().collect(),
+        remote_ip: own.remote_ip.clone().or_else(|| main.remote_ip.clone()),
+        timeout: times(own).or_else(|| times(main)),
+        max_forwards: own.max_forwards.or(main.max_forwards),
+        no_trace: own.trace.or(main.trace) == Some(false),
+    }
+}
+
+fn joined_passes(main: &Server, own: &Server) -> Vec<evenkeel_httpd::site::Pass> {
+    main.passes.iter().chain(&own.passes).cloned().collect()
+}
+
+fn with_access(server: &Server) -> Place {
+    let mut place = server.everywhere.clone();
+    if !server.access.is_empty() {
+        place.access = Some(Arc::new(Access::Any(server.access.clone())));
+    }
+    place
+}
+
+fn settled(place: &Arc<Place>, found: &[usize]) -> Arc<Place> {
+    let mut place = (**place).clone();
+    if let Some(to) = place.pass.as_mut().and_then(|pass| pass.to.as_mut()) {
+        settle(to, found);
+    }
+    Arc::new(place)
+}
+
+fn settle(to: &mut Target, found: &[usize]) {
+    to.balancer = found.get(to.route).copied().unwrap_or(0);
+}
+
+/// `host` of `Host:80`, in lower case.
+fn bare(name: &str) -> String {
+    let bare = match name.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => name,
+    };
+    bare.to_ascii_lowercase()
+}

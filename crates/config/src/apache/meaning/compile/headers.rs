@@ -1,0 +1,77 @@
+//! `Header` and `RequestHeader`.
+
+use evenkeel_httpd::expr;
+use evenkeel_httpd::headers::{Change, HeaderRule, Value, When, format};
+use evenkeel_httpd::pattern::Pattern;
+
+use crate::apache::Directive;
+
+/// A line as a rule.
+pub(super) fn rule(directive: &Directive, request: bool) -> Result<HeaderRule, String> {
+    let mut args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+    let mut always = false;
+    if !request && let Some(word @ ("always" | "onsuccess")) = args.first().copied() {
+        always = word == "always";
+        args.remove(0);
+    }
+    let mut when = When::Always;
+    // What may follow: `env=…`, `expr=…` (a value may begin so as well), `early`.
+    if let [op, _, .., last] = args[..] {
+        let values = match &*op.to_ascii_lowercase() {
+            "unset" | "echo" => 0,
+            "edit" | "edit*" => 2,
+            _ => 1,
+        };
+        if args.len() > 2 + values {
+            match condition(last)? {
+                Some(found) => when = found,
+                None if last == "early" => {}
+                None => return Err(format!("`{last}` is not understood at the end of the line")),
+            }
+            args.pop();
+        }
+    }
+    let [op, name, values @ ..] = &args[..] else {
+        return Err(format!("{} takes an action and a name", directive.name));
+    };
+    let change = change(&op.to_ascii_lowercase(), name, values)?;
+    Ok(HeaderRule { always, change, name: name.trim_end_matches(':').to_owned(), when })
+}
+
+fn condition(word: &str) -> Result<Option<When>, String> {
+    if let Some(name) = word.strip_prefix("env=") {
+        return Ok(Some(match name.strip_prefix('!') {
+            Some(name) => When::Env(name.to_owned(), false),
+            None => When::Env(name.to_owned(), true),
+        }));
+    }
+    match word.strip_prefix("expr=") {
+        Some(text) => Ok(Some(When::Expr(expr::expression(text)?))),
+        None => Ok(None),
+    }
+}
+
+fn change(op: &str, name: &str, values: &[&str]) -> Result<Change, String> {
+    let value = |at: usize| -> Result<Value, String> {
+        let text = values.get(at).ok_or_else(|| format!("{op} needs a value"))?;
+        match text.strip_prefix("expr=") {
+            Some(text) => Ok(Value::Expr(expr::text(text)?)),
+            None => Ok(Value::Format(format(text)?)),
+        }
+    };
+    Ok(match op {
+        "set" => Change::Set(value(0)?),
+        "add" => Change::Add(value(0)?),
+        "append" => Change::Append(value(0)?),
+        "merge" => Change::Merge(value(0)?),
+        "setifempty" => Change::SetIfEmpty(value(0)?),
+        "unset" => Change::Unset,
+        "edit" | "edit*" => {
+            let pattern = values.first().ok_or("edit needs a pattern and a value")?;
+            Change::Edit(Pattern::new(pattern, false)?, value(1)?, op == "edit*")
+        }
+        "echo" => Change::Echo(Pattern::new(&format!("(?i)^(?:{name})$"), false)?),
+        "note" => Change::Note(values.first().copied().unwrap_or_default().to_owned()),
+        _ => return Err(format!("unknown action `{op}`")),
+    })
+}

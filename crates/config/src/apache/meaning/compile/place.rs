@@ -1,0 +1,252 @@
+//! What may be said of a server, a location and a condition.
+
+use std::sync::Arc;
+
+use evenkeel_httpd::expr::{self, Expr};
+use evenkeel_httpd::pattern::Pattern;
+use evenkeel_httpd::site::{Document, Handler, Matched, PassPath, Place, Redirect};
+
+use super::access::require;
+use super::server::{fate, on, set_env_if};
+use super::{Making, headers};
+use crate::apache::meaning::Told;
+use crate::apache::{Directive, Node, Section};
+use evenkeel_httpd::access::Access;
+
+impl Making {
+    /// What stands in a `<Location>` (`matched`) or `<Proxy>`.
+    pub(super) fn place(
+        &mut self,
+        nodes: &[Node],
+        matched: Option<&Matched>,
+        scope: usize,
+        told: &mut Told,
+    ) -> Place {
+        let mut place = Place::default();
+        let mut access = Vec::new();
+        let mut chain = Vec::new();
+        for node in nodes {
+            let directive = match node {
+                Node::Directive(directive) => directive,
+                Node::Section(section) => {
+                    match &*section.canonical {
+                        "If" | "ElseIf" | "Else" => {
+                            self.condition(section, &mut chain, &mut place, told);
+                        }
+                        _ => access.extend(self.access_section(section, told)),
+                    }
+                    continue;
+                }
+            };
+            chain = Vec::new();
+            if let Some(rule) = require(directive, told) {
+                access.extend(rule);
+                fate(directive, true, told);
+                continue;
+            }
+            let known = match &*directive.canonical {
+                "ProxyPass" | "ProxyPassMatch" if matched.is_some() => {
+                    place.pass = self.pass(directive, matched, scope, told);
+                    true
+                }
+                "ProxyPassReverse" => reverse(directive, matched, &mut place),
+                // Read with the balancer.
+                "BalancerMember" | "ProxySet" if matched.is_none() => true,
+                "SetEnvIf" | "SetEnvIfNoCase" | "SetEnvIfExpr" | "BrowserMatch" => {
+                    place.set_env_if.extend(set_env_if(directive, told).flatten());
+                    true
+                }
+                _ => self.place_line(directive, &mut place, told),
+            };
+            if !matches!(&*directive.canonical, "BalancerMember" | "ProxySet") || !known {
+                fate(directive, known, told);
+            }
+        }
+        if !access.is_empty() {
+            place.access = Some(Arc::new(Access::Any(access)));
+        }
+        place
+    }
+
+    /// `<If>`, `<ElseIf>`, `<Else>`: `chain` holds the expressions so far.
+    pub(super) fn condition(
+        &mut self,
+        section: &Section,
+        chain: &mut Vec<()>,
+        place: &mut Place,
+        told: &mut Told,
+    ) {
+        let expr = match &*section.canonical {
+            "Else" => Expr::Is(true),
+            _ => {
+                let text = section.raw_args.trim();
+                let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+                match expr::expression(text) {
+                    Ok(expr) => expr,
+                    Err(why) => {
+                        told.error(&section.at, format!("<{}>: {why}", section.name), None);
+                        return;
+                    }
+                }
+            }
+        };
+        let inner = Arc::new(self.place(&section.nodes, None, 0, told));
+        match (section.canonical == "If", place.conditions.last_mut()) {
+            (false, Some(last)) if !chain.is_empty() => last.push((expr, inner)),
+            (false, _) => {
+                told.error(&section.at, format!("<{}> without <If>", section.name), None);
+            }
+            (true, _) => place.conditions.push(vec![(expr, inner)]),
+        }
+        chain.push(());
+    }
+
+    /// A line that may stand anywhere; false when it is none.
+    pub(super) fn place_line(
+        &mut self,
+        directive: &Directive,
+        place: &mut Place,
+        told: &mut Told,
+    ) -> bool {
+        let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+        match (&*directive.canonical, &args[..]) {
+            ("ProxyPreserveHost", [word]) => place.preserve_host = Some(on(word)),
+            ("ProxyAddHeaders", [word]) => place.add_headers = Some(on(word)),
+            ("ProxyErrorOverride", [word, codes @ ..]) => {
+                let codes = codes.iter().filter_map(|code| code.parse().ok()).collect();
+                place.error_override = Some((on(word), codes));
+            }
+            ("ProxyPassReverse", _) => return reverse(directive, None, place),
+            ("ProxyPassReverseCookiePath", [inner, public, ..]) => {
+                place.cookie_paths.push(((*inner).to_owned(), (*public).to_owned()));
+            }
+            ("ProxyPassReverseCookieDomain", [inner, public, ..]) => {
+                place.cookie_domains.push(((*inner).to_owned(), (*public).to_owned()));
+            }
+            ("Header", _) => match headers::rule(directive, false) {
+                Ok(rule) => place.headers.push(rule),
+                Err(why) => told.error(&directive.at, why, None),
+            },
+            ("RequestHeader", _) => match headers::rule(directive, true) {
+                Ok(rule) => place.request_headers.push(rule),
+                Err(why) => told.error(&directive.at, why, None),
+            },
+            ("SetEnv", [name]) => place.set_env.push(((*name).to_owned(), Some(Vec::new()))),
+            ("SetEnv", [name, value]) => {
+                place.set_env.push(((*name).to_owned(), Some(value.as_bytes().to_vec())));
+            }
+            ("UnsetEnv", names) => {
+                place.set_env.extend(names.iter().map(|name| ((*name).to_owned(), None)));
+            }
+            ("ErrorDocument", [code, rest @ ..]) => {
+                return document(directive, code, rest, place, told);
+            }
+            ("SetHandler", [name]) => match &*name.to_ascii_lowercase() {
+                "balancer-manager" => place.handler = Some(Handler::Manager),
+                "server-status" => place.handler = Some(Handler::Status),
+                "none" | "default-handler" => place.handler = Some(Handler::Default),
+                _ => return false,
+            },
+            ("Redirect" | "RedirectMatch" | "RedirectPermanent" | "RedirectTemp", _) => {
+                match redirect(directive) {
+                    Ok(rule) => place.redirects.push(rule),
+                    Err(why) => told.error(&directive.at, why, None),
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+fn reverse(directive: &Directive, matched: Option<&Matched>, place: &mut Place) -> bool {
+    let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+    let (path, url) = match (&args[..], matched) {
+        ([url] | [url, "interpolate"], Some(Matched::Start(path) | Matched::Shell(path))) => {
+            (path.clone(), *url)
+        }
+        ([url] | [url, "interpolate"], Some(Matched::Found(pattern))) => {
+            (pattern.text().to_owned(), *url)
+        }
+        ([path, url, ..], None) => ((*path).to_owned(), *url),
+        _ => return false,
+    };
+    place.reverses.push((path, url.to_owned()));
+    true
+}
+
+fn document(
+    directive: &Directive,
+    code: &str,
+    rest: &[&str],
+    place: &mut Place,
+    told: &mut Told,
+) -> bool {
+    let Some(code) = code.parse().ok().filter(|code| (400..600).contains(code)) else {
+        told.error(&directive.at, format!("ErrorDocument {code}: no status of an error"), None);
+        return true;
+    };
+    let quoted = directive.raw_args.contains('"');
+    let text = rest.join(" ");
+    let document = match &*text {
+        "default" => Document::Default,
+        text if text.starts_with("http://") || text.starts_with("https://") => {
+            Document::Url(text.to_owned())
+        }
+        text if text.starts_with('/') => {
+            let words = format!("the page {text} is not served; a plain one is");
+            told.warning(&directive.at, words, None);
+            Document::Path(text.to_owned())
+        }
+        text => {
+            // Without quotes a lone one may stand at the front.
+            let text = if quoted { text } else { text.trim_start_matches('"') };
+            match expr::text(text) {
+                Ok(word) => Document::Text(word),
+                Err(why) => {
+                    told.error(&directive.at, format!("ErrorDocument: {why}"), None);
+                    return true;
+                }
+            }
+        }
+    };
+    place.documents.push((code, document));
+    true
+}
+
+/// `Redirect [status] [path] url`.
+pub(super) fn redirect(directive: &Directive) -> Result<Redirect, String> {
+    let mut words: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+    let named = |word: &str| match &*word.to_ascii_lowercase() {
+        "permanent" => Some(301),
+        "temp" => Some(302),
+        "seeother" => Some(303),
+        "gone" => Some(410),
+        digits if digits.len() == 3 => digits.parse().ok().filter(|s| (300..600).contains(s)),
+        _ => None,
+    };
+    let mut status = match &*directive.canonical {
+        "RedirectPermanent" => 301,
+        _ => 302,
+    };
+    if let Some(given) = words.first().and_then(|word| named(word)) {
+        status = given;
+        words.remove(0);
+    }
+    let (path, to) = match &words[..] {
+        [path, to] => (*path, *to),
+        [path] if !(300..400).contains(&status) => (*path, ""),
+        // In a location: everything in it.
+        [to] => return Ok(Redirect { path: all()?, status, to: (*to).to_owned() }),
+        _ => return Err("Redirect takes a status, a path and a URL".to_owned()),
+    };
+    let path = match &*directive.canonical {
+        "RedirectMatch" => PassPath::Found(Pattern::new(path, false)?, true),
+        _ => PassPath::Start(path.to_owned()),
+    };
+    Ok(Redirect { path, status, to: to.to_owned() })
+}
+
+fn all() -> Result<PassPath, String> {
+    Ok(PassPath::Found(Pattern::new("^", false)?, true))
+}

@@ -1,0 +1,150 @@
+//! `RewriteRule` and `RewriteCond`.
+
+use evenkeel_httpd::expr::expression;
+use evenkeel_httpd::pattern::Pattern;
+use evenkeel_httpd::rewrite::{Condition, Flags, Rule, Test};
+
+use super::server::on;
+use super::{Making, Server};
+use crate::apache::Directive;
+use crate::apache::meaning::Told;
+
+impl Making {
+    pub(super) fn rewriting_line(
+        &mut self,
+        directive: &Directive,
+        scope: usize,
+        server: &mut Server,
+        told: &mut Told,
+    ) {
+        let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+        let at = &directive.at;
+        match (&*directive.canonical, &args[..]) {
+            ("RewriteEngine", [word]) => server.rewrite_engine = Some(on(word)),
+            ("RewriteCond", [subject, test, flags @ ..]) => {
+                match condition(subject, test, flags.first().copied()) {
+                    Ok(condition) => server.conditions.push(condition),
+                    Err(why) => told.error(at, format!("RewriteCond: {why}"), None),
+                }
+            }
+            ("RewriteRule", [pattern, to, flags @ ..]) => {
+                let conditions = std::mem::take(&mut server.conditions);
+                match rule(pattern, to, flags.first().copied(), conditions) {
+                    Ok(mut rule) => {
+                        if rule.flags.proxy {
+                            let Some(to) = rule.to.clone() else {
+                                told.not_yet(at, "[P] without a URL");
+                                return;
+                            };
+                            rule.target = self.target(&to, Vec::new(), scope, at, told);
+                        }
+                        server.rewriting.push(rule);
+                    }
+                    Err(why) => told.error(at, format!("RewriteRule: {why}"), None),
+                }
+            }
+            _ => told.error(at, format!("{}: arguments are missing", directive.name), None),
+        }
+    }
+}
+
+/// `[A,B=c]` as words.
+fn flag_words(flags: Option<&str>) -> Result<Vec<(String, String)>, String> {
+    let Some(flags) = flags else { return Ok(Vec::new()) };
+    let inner = flags.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    let inner = inner.ok_or_else(|| format!("bad flag delimiters in `{flags}`"))?;
+    let words = inner.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let split = words.map(|word| match word.split_once('=') {
+        Some((name, value)) => (name.to_ascii_uppercase(), value.to_owned()),
+        None => (word.to_ascii_uppercase(), String::new()),
+    });
+    Ok(split.collect())
+}
+
+fn condition(subject: &str, test: &str, flags: Option<&str>) -> Result<Condition, String> {
+    let mut any_case = false;
+    let mut or_next = false;
+    for (name, _) in flag_words(flags)? {
+        match &*name {
+            "NC" | "NOCASE" => any_case = true,
+            "OR" | "ORNEXT" => or_next = true,
+            "NV" | "NOVARY" => {}
+            _ => return Err(format!("unknown flag `{name}`")),
+        }
+    }
+    let (not, text) = match test.strip_prefix('!') {
+        Some(text) => (true, text),
+        None => (false, test),
+    };
+    let number = ["-eq", "-ne", "-lt", "-le", "-gt", "-ge"];
+    let test = match text {
+        _ if subject == "expr" => Test::Expr(expression(test)?),
+        "-f" | "-F" | "-d" | "-s" | "-l" | "-L" | "-h" | "-x" | "-U" => Test::Never,
+        _ if text.starts_with('=') => Test::Is(text[1..].trim_matches('"').to_owned(), any_case),
+        _ if text.starts_with('<') => Test::Before(text[1..].to_owned()),
+        _ if text.starts_with('>') => Test::After(text[1..].to_owned()),
+        _ => match number.into_iter().find(|op| text.starts_with(*op)) {
+            Some(op) => Test::Number(op, text[op.len()..].trim().parse().unwrap_or(0)),
+            None => Test::Found(Pattern::new(text, any_case)?),
+        },
+    };
+    let not = not && subject != "expr";
+    Ok(Condition { subject: subject.to_owned(), test, not, or_next })
+}
+
+fn rule(
+    pattern: &str,
+    to: &str,
+    flags: Option<&str>,
+    conditions: Vec<Condition>,
+) -> Result<Rule, String> {
+    let mut flags_read = Flags::default();
+    let mut any_case = false;
+    for (name, value) in flag_words(flags)? {
+        let flags = &mut flags_read;
+        match &*name {
+            "P" | "PROXY" => flags.proxy = true,
+            "L" | "LAST" | "END" | "PT" | "PASSTHROUGH" => flags.last |= !name.starts_with('P'),
+            "R" | "REDIRECT" => {
+                flags.redirect = Some(match &*value.to_ascii_lowercase() {
+                    "" | "temp" => 302,
+                    "permanent" => 301,
+                    "seeother" => 303,
+                    number => number.parse().map_err(|_| format!("R={number}: no status"))?,
+                });
+            }
+            "F" | "FORBIDDEN" => flags.redirect = Some(403),
+            "G" | "GONE" => flags.redirect = Some(410),
+            "QSA" | "QSAPPEND" => flags.append_query = true,
+            "QSD" | "QSDISCARD" => flags.discard_query = true,
+            "NE" | "NOESCAPE" => flags.plain = true,
+            "NC" | "NOCASE" => any_case = true,
+            "N" | "NEXT" => flags.again = true,
+            "C" | "CHAIN" => flags.chain = true,
+            "S" | "SKIP" => flags.skip = value.parse().map_err(|_| "S needs a number")?,
+            "B" => flags.escape = true,
+            "E" | "ENV" => {
+                let value = value.trim_matches('"');
+                flags.env.push(match (value.strip_prefix('!'), value.split_once(':')) {
+                    (Some(name), _) => (name.to_owned(), None),
+                    (None, Some((name, value))) => (name.to_owned(), Some(value.to_owned())),
+                    (None, None) => (value.to_owned(), Some(String::new())),
+                });
+            }
+            "NS" | "NOSUBREQ" | "QSL" | "T" | "TYPE" | "H" | "DPI" => {}
+            _ => return Err(format!("unknown flag `{name}`")),
+        }
+    }
+    let (not, text) = match pattern.strip_prefix('!') {
+        Some(text) => (true, text),
+        None => (false, pattern),
+    };
+    Ok(Rule {
+        conditions,
+        pattern: Pattern::new(text, any_case)?,
+        not,
+        to: (to != "-").then(|| to.to_owned()),
+        flags: flags_read,
+        target: None,
+    })
+}

@@ -1,0 +1,180 @@
+//! Requests that httpd's rules decide about ([`evenkeel_httpd`]): from the parsed head to a
+//! [`Passage`], and from its verdict to a member or an answer of our own.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel_httpd::{Asked, Fields, Own, Passage, Sites, Times, Verdict};
+use evenkeel_net::{Peer, clock};
+use evenkeel_wire::http1::{Framing, Known, Version, write};
+
+use crate::cause::Failure;
+use crate::filter::edits::Edits;
+use crate::http::record::Tally;
+use crate::http::respond;
+use crate::http::scratch::Scratch;
+use crate::http::session::{Next, Session};
+use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt, Snapshot};
+
+/// Takes the request through the rules.
+pub(crate) fn begin(
+    session: &Session,
+    scratch: &mut Scratch,
+    listener: &ListenerRt,
+    sites: &Arc<Sites>,
+) -> Result<(), Failure> {
+    let (head, buf) = (&scratch.head, session.buffer.bytes());
+    scratch.asked.read_for_rules(buf, head, listener, session.peer.ip())?;
+    let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let asked = Asked {
+        method: head.method_span.of(buf),
+        path: scratch.asked.path(),
+        query: head.query.map(|span| span.of(buf)),
+        protocol: match head.version {
+            Version::H11 => "HTTP/1.1",
+            Version::H10 => "HTTP/1.0",
+        },
+        host: head.host.map_or(&[], |span| span.of(buf)),
+        https: scratch.asked.https,
+        peer: match session.peer {
+            Peer::Tcp(address) => address,
+            Peer::Unix => nowhere,
+        },
+        local: session.local.or_else(|| session.stream.local_address()).unwrap_or(nowhere),
+        times: times(session),
+    };
+    let ends_here = [Known::Host, Known::ContentLength, Known::Http2Settings];
+    let fields =
+        head.fields.iter().filter(|field| !field.drop && !ends_here.contains(&field.known));
+    let fields = fields.map(|field| (field.name.of(buf), field.value.of(buf)));
+    scratch.passage = Some(Box::new(Passage::new(sites, &asked, fields)));
+    Ok(())
+}
+
+fn times(session: &Session) -> Times {
+    let took = clock::now().since(session.began);
+    let began = clock::wall().saturating_sub(took);
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    Times { began: micros(began), took: micros(took) }
+}
+
+/// The route and pool of the verdict, if a member is to serve the request.
+pub(crate) fn route<'s>(
+    scratch: &Scratch,
+    snapshot: &'s Snapshot,
+) -> Option<(&'s RouteRt, &'s Arc<PoolRt>)> {
+    let Verdict::Proxy(toward) = &scratch.passage.as_ref()?.verdict else { return None };
+    let route = snapshot.routes.get(toward.route)?;
+    match &route.action {
+        ActionRt::Pool(pool) => Some((route, pool)),
+        _ => None,
+    }
+}
+
+/// How long the member may take to answer.
+pub(crate) fn time(
+    passage: &RefCell<Option<Box<Passage>>>,
+    member: usize,
+    pool: &PoolRt,
+) -> Duration {
+    let passage = passage.borrow();
+    let own = passage.as_ref().and_then(|passage| {
+        passage.member(member).and_then(|member| member.timeout).or_else(|| passage.timeout())
+    });
+    own.unwrap_or(pool.plan.timeouts.response)
+}
+
+/// Writes the head for the member.
+pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, member: usize) {
+    scratch.down.clear();
+    let (out, head) = (&mut scratch.up, &scratch.head);
+    out.clear();
+    let Some(passage) = &scratch.passage else { return };
+    passage.write_request(member, out);
+    match head.body {
+        Framing::Length(length) => write::number_field(out, b"Content-Length", length),
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::None | Framing::UntilClose => {}
+    }
+    let upgrade = head.upgrade.map(|span| span.of(session.buffer.bytes()));
+    match upgrade.filter(|protocol| passage.may_switch(member, protocol)) {
+        Some(protocol) => {
+            out.extend_from_slice(b"Connection: Upgrade\r\n");
+            write::field(out, b"Upgrade", protocol);
+        }
+        None if passage.manner().once => out.extend_from_slice(b"Connection: close\r\n"),
+        None => {}
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Answers what no member serves.
+pub(crate) async fn answer_here(
+    session: &mut Session,
+    scratch: &mut Scratch,
+    tally: &mut Tally,
+) -> Next {
+    let Some(mut passage) = scratch.passage.take() else { return Next::Close };
+    let own = match &passage.verdict {
+        Verdict::Own(status, to) => {
+            let (status, to) = (*status, to.clone());
+            passage.own(status, to.as_deref())
+        }
+        // Pages are not made here yet.
+        Verdict::Page(_) | Verdict::Proxy(_) => passage.own(404, None),
+    };
+    let keep = tally.body_settled;
+    let next = send(session, scratch, &own, keep, tally).await;
+    scratch.passage = Some(passage);
+    next
+}
+
+/// Answers a failure as httpd's configuration says.
+pub(crate) async fn fail(
+    session: &mut Session,
+    scratch: &mut Scratch,
+    failure: Failure,
+    tally: &mut Tally,
+) -> Next {
+    let Some(mut passage) = scratch.passage.take() else { return Next::Close };
+    // A later request of a connection that a member let down can be repeated by the client.
+    let silent = failure == Failure::MEMBER_CLOSED || failure == Failure::MEMBER_RESET;
+    if silent && session.served > 1 {
+        scratch.passage = Some(passage);
+        return Next::Close;
+    }
+    let own = passage.own(failure.status, None);
+    let keep = tally.body_settled && failure.keeps_connection();
+    let next = send(session, scratch, &own, keep, tally).await;
+    scratch.passage = Some(passage);
+    next
+}
+
+async fn send(
+    session: &mut Session,
+    scratch: &mut Scratch,
+    own: &Own,
+    keep: bool,
+    tally: &mut Tally,
+) -> Next {
+    let extra = lines(&own.fields);
+    let own = respond::Own {
+        status: own.status,
+        content_type: b"",
+        body: &own.body,
+        location: None,
+        edits: &Edits::default(),
+        extra: &extra,
+    };
+    respond::send(session, scratch, &own, keep, tally).await
+}
+
+fn lines(fields: &Fields) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in fields {
+        write::field(&mut out, name, value);
+    }
+    out
+}
