@@ -385,13 +385,17 @@ impl Member {
         result: ProbeResult,
         health: &plan::Health,
         now: Micros,
+        ruled: bool,
     ) -> Option<Change> {
         let mut cold = self.cold();
         let reason = result.reason.clone();
         let pass = result.pass;
         cold.last_probe = Some((result, now));
         if pass {
-            cold.fails = 0;
+            // httpd forgets failures only when they have counted.
+            if !ruled {
+                cold.fails = 0;
+            }
             cold.passes = cold.passes.saturating_add(1);
             cold.ever_passed = true;
             if self.is_up() || cold.passes < health.rise {
@@ -404,11 +408,18 @@ impl Member {
         cold.passes = 0;
         cold.fails = cold.fails.saturating_add(1);
         // One that never passed is not given the benefit of the doubt.
-        if !self.is_up() || (cold.fails < health.fall && cold.ever_passed) {
+        let lenient = cold.ever_passed || ruled;
+        if !self.is_up() || (cold.fails < health.fall && lenient) {
             return None;
         }
+        cold.fails = 0;
         self.turn(false, now);
         Some(Change::Down { reason })
+    }
+
+    /// Whether enough probes in a row passed to end an error.
+    pub(crate) fn recovers(&self, health: &plan::Health) -> bool {
+        self.cold().passes >= health.rise.max(1)
     }
 
     /// For a pool without probes.

@@ -41,12 +41,19 @@ impl Pool {
                     old.follow(new);
                     old.clone()
                 }
-                None => Arc::new(Member::new(new, now)),
+                None => {
+                    let member = Arc::new(Member::new(new, now));
+                    // httpd trusts new members until a check has failed.
+                    if plan.rules.is_some() {
+                        member.assume_up(now);
+                    }
+                    member
+                }
             }
         };
         let members: Vec<Arc<Member>> = plan.members.iter().map(member).collect();
         let role = |m: &plan::Member| Role { tier: m.tier, backup: m.backup, spare: m.spare };
-        if plan.health.check.is_none() {
+        if plan.health.check.is_none() && plan.rules.is_none() {
             // Nobody would ever find them up again.
             members.iter().for_each(|member| member.assume_up(now));
         }
@@ -293,7 +300,8 @@ impl Pool {
         now: Micros,
         count: bool,
     ) -> apache::Field<'a> {
-        let forced = self.members.iter().all(|member| member.is_ejected(now));
+        let off = self.plan.rules.as_ref().is_some_and(|rules| rules.no_forced_recovery);
+        let forced = !off && self.members.iter().all(|member| member.is_ejected(now));
         for member in self.members.iter().filter(|_| forced && count) {
             member.end_ejection(now, true);
             self.shared.note(member, Change::Returned);
@@ -304,9 +312,16 @@ impl Pool {
     /// An exchange ended for a member.
     pub(crate) fn heard(&self, index: usize, outcome: Outcome, now: Micros) {
         let passive = self.plan.health.passive.as_ref();
-        let Some(member) = self.members.get(index).filter(|_| is_failure(outcome, passive)) else {
+        let rules = self.plan.rules.as_ref();
+        let own = rules.and_then(|rules| rules.member(index));
+        let late = rules.is_some_and(|rules| rules.timeouts_count) && outcome == Outcome::Timeout;
+        let failed = is_failure(outcome, passive) || late;
+        let Some(member) = self.members.get(index).filter(|_| failed) else {
             return;
         };
+        if own.is_some_and(|own| own.ignore_errors || own.retry.is_zero()) {
+            return;
+        }
         if !member.failed(passive, now) {
             return;
         }
@@ -316,8 +331,9 @@ impl Pool {
             // The last usable member is better than none.
             return;
         }
-        member.eject(passive.eject, now);
-        let change = Change::Ejected { reason: outcome.words(), time: passive.eject };
+        let time = own.map_or(passive.eject, |own| own.retry);
+        member.eject(time, now);
+        let change = Change::Ejected { reason: outcome.words(), time };
         self.shared.note(&self.members[index], change);
         self.refresh(now);
     }
@@ -361,9 +377,15 @@ impl Pool {
 
     /// A probe of the member ended.
     pub fn probed(&self, index: usize, result: ProbeResult, now: Micros) -> Option<Change> {
-        let change = self.members.get(index)?.probed(result, &self.plan.health, now)?;
+        let member = self.members.get(index)?;
+        let health = self.plan.check_of(index);
+        let health = health.as_ref().unwrap_or(&self.plan.health);
+        let mut change = member.probed(result, health, now, self.plan.rules.is_some());
+        if self.plan.rules.is_some() && member.recovers(health) && member.end_ejection(now, true) {
+            change = change.or(Some(Change::Returned));
+        }
         self.refresh(now);
-        Some(change)
+        change
     }
 
     /// Orders a member's state.

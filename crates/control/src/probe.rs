@@ -4,6 +4,8 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
+use evenkeel_httpd::Fields;
+use evenkeel_httpd::expr::{Expr, Scene};
 use evenkeel_net::udp::{self, Batch, UdpSocket};
 use evenkeel_net::{Buffer, Deadline, Stream, Target, clock, connect};
 use evenkeel_plan::{Check, Health, HttpCheck, TcpCheck, UdpCheck};
@@ -42,7 +44,13 @@ impl Verdict {
 }
 
 /// Checks a member.
-pub(crate) async fn run(check: &Check, health: &Health, targets: &Targets, label: &str) -> Verdict {
+pub(crate) async fn run(
+    check: &Check,
+    expr: Option<&Expr>,
+    health: &Health,
+    targets: &Targets,
+    label: &str,
+) -> Verdict {
     let Some(target) = targets.next() else {
         return Verdict::Fail("its name has no address".to_owned());
     };
@@ -55,7 +63,7 @@ pub(crate) async fn run(check: &Check, health: &Health, targets: &Targets, label
             .map_err(|error| told("connect", &error))?;
         match check {
             Check::Tcp(tcp) => probe_tcp(tcp, &mut stream).await,
-            Check::Http(http) => probe_http(http, &mut stream, label).await,
+            Check::Http(http) => probe_http(http, expr, &mut stream, label).await,
             Check::Udp(_) => Err("datagrams need no connection".to_owned()),
         }
     };
@@ -120,7 +128,12 @@ async fn probe_tcp(check: &TcpCheck, stream: &mut Stream) -> Result<String, Stri
     }
 }
 
-async fn probe_http(check: &HttpCheck, stream: &mut Stream, label: &str) -> Result<String, String> {
+async fn probe_http(
+    check: &HttpCheck,
+    expr: Option<&Expr>,
+    stream: &mut Stream,
+    label: &str,
+) -> Result<String, String> {
     let mut out = Vec::new();
     write::request_line(&mut out, check.method.as_bytes(), check.path.as_bytes());
     let host = check.host.as_deref().unwrap_or(if label.starts_with("unix:") {
@@ -158,6 +171,19 @@ async fn probe_http(check: &HttpCheck, stream: &mut Stream, label: &str) -> Resu
         }
     }
     let status = head.status;
+    if let Some(expr) = expr {
+        let fields = head.fields.iter();
+        let fields = fields
+            .map(|f| (f.name.of(buffer.bytes()).to_vec(), f.value.of(buffer.bytes()).to_vec()));
+        let fields = fields.collect();
+        let framing = head.framing(check.method == "HEAD");
+        buffer.consume(head.len);
+        let body = read_body(stream, &mut buffer, BodyReader::new(framing, &limits)).await?;
+        return match expr.holds(&Answered { status, fields, body }) {
+            true => Ok(format!("status {status}, the expression holds")),
+            false => Err(format!("status {status}, the expression does not hold")),
+        };
+    }
     if !check.status.iter().any(|range| range.contains(status)) {
         return Err(format!("status {status}"));
     }
@@ -168,6 +194,35 @@ async fn probe_http(check: &HttpCheck, stream: &mut Stream, label: &str) -> Resu
     match contains(&body, text.as_bytes()) {
         true => Ok(format!("status {status}, body as expected")),
         false => Err(format!("status {status}, but the body does not contain what is expected")),
+    }
+}
+
+/// What an expression of a check looks at.
+struct Answered {
+    status: u16,
+    fields: Fields,
+    body: Vec<u8>,
+}
+
+impl Scene for Answered {
+    fn variable(&self, name: &str) -> Vec<u8> {
+        match name {
+            "REQUEST_STATUS" => self.status.to_string().into_bytes(),
+            "HC_BODY" => self.body.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn field(&self, _: &[u8]) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn answered(&self, name: &[u8]) -> Vec<u8> {
+        evenkeel_httpd::answer::field(&self.fields, name).unwrap_or_default()
+    }
+
+    fn environment(&self, _: &str) -> Vec<u8> {
+        Vec::new()
     }
 }
 

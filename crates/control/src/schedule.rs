@@ -32,15 +32,14 @@ impl Schedule {
     /// Checks exactly the members of the snapshot; those that stay keep their rhythm.
     pub(crate) fn sync(&mut self, snapshot: &Snapshot) {
         let mut kept = HashMap::new();
-        for pool in snapshot.pools.iter().filter(|pool| pool.plan.health.check.is_some()) {
-            for member in &pool.members {
+        for pool in &snapshot.pools {
+            for (at, member) in pool.members.iter().enumerate() {
+                let Some(health) = pool.plan.check_of(at) else { continue };
                 let key = (pool.plan.name.clone(), member.targets.key());
-                let known = self
-                    .tasks
-                    .remove(&key)
-                    .filter(|p| p.health == pool.plan.health && !p.task.is_finished());
+                let known =
+                    self.tasks.remove(&key).filter(|p| p.health == health && !p.task.is_finished());
                 let probing = known.unwrap_or_else(|| Probing {
-                    health: pool.plan.health.clone(),
+                    health,
                     task: tokio::task::spawn_local(watch(
                         self.shared.clone(),
                         key.0.clone(),
@@ -77,11 +76,19 @@ async fn watch(shared: Arc<Shared>, pool_name: Name, key: u64) {
         let Some(at) = pool.members.iter().position(|member| member.targets.key() == key) else {
             return;
         };
-        let health = &pool.plan.health;
+        let Some(health) = pool.plan.check_of(at) else { return };
         let Some(check) = &health.check else { return };
+        let rules = pool.plan.rules.as_ref();
+        if rules.is_some() && turn == key {
+            // httpd checks first when an interval is over.
+            clock::sleep(health.interval).await;
+        }
+        let own = rules.and_then(|rules| rules.member(at)?.check.as_ref());
+        let expr = own.and_then(|own| own.expr.as_ref());
         let began = clock::now();
         let verdict =
-            probe::run(check, health, &pool.members[at].targets, &pool.members[at].label).await;
+            probe::run(check, expr, &health, &pool.members[at].targets, &pool.members[at].label)
+                .await;
         let now = clock::now();
         settle(&shared, &pool_name, key, &verdict, now.since(began));
         turn = turn.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);

@@ -18,6 +18,7 @@ mod names;
 mod policy;
 mod pool;
 mod route;
+mod rules;
 mod server;
 mod timeout;
 mod units;
@@ -38,6 +39,7 @@ pub use route::{
     Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Redirect, Respond, Reverse, Rewrite,
     Route,
 };
+pub use rules::{MemberCheck, MemberRules, PoolRules};
 pub use server::{AccessLog, Admin, Cores, Io, Log, LogFormat, LogTarget, Server};
 pub use timeout::{ListenerTimeouts, PoolTimeouts};
 pub use units::{Bytes, Percent};

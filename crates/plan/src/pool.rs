@@ -38,6 +38,8 @@ pub struct Pool {
     pub health: Health,
     /// The members in file order, 0 to 65535. An empty pool answers 503.
     pub members: Vec<Member>,
+    /// What came from an Apache configuration and has no native form.
+    pub rules: Option<Box<crate::PoolRules>>,
 }
 
 impl Pool {
@@ -59,7 +61,24 @@ impl Pool {
             host: HostHeader::default(),
             health: Health::default(),
             members: Vec::new(),
+            rules: None,
         }
+    }
+
+    /// The check of a member and how it is judged.
+    pub fn check_of(&self, at: usize) -> Option<Health> {
+        let Some(rules) = &self.rules else {
+            return self.health.check.is_some().then(|| self.health.clone());
+        };
+        let own = rules.member(at).filter(|member| !member.stopped)?.check.as_ref()?;
+        Some(Health {
+            check: Some(own.check.clone()),
+            interval: own.interval,
+            timeout: self.timeouts.response.min(Duration::from_secs(60)),
+            fall: own.fall,
+            rise: own.rise,
+            passive: self.health.passive.clone(),
+        })
     }
 
     /// The member of that tag, or else of that address.

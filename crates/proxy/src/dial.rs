@@ -20,6 +20,8 @@ use crate::snapshot::{MemberRt, PoolRt};
 /// A kept connection that was idle for longer is not trusted with a request that must not be
 /// repeated: the member may be closing it at this moment.
 const UNREPEATABLE_IDLE_MAX: Duration = Duration::from_secs(2);
+/// How often one who waits for a usable member looks again.
+const WAIT_STEP: Duration = Duration::from_millis(20);
 /// Addresses of one member tried in one attempt.
 const ADDRESSES_MAX: usize = 4;
 
@@ -129,7 +131,7 @@ impl Dialing<'_> {
                     let outcome = if ours { Outcome::Aborted } else { Outcome::ConnectFailed };
                     guard.report(outcome, Micros(clock::now().0));
                     self.tried.add(at);
-                    if ours || !self.again(RetryOn::Connect) {
+                    if ours || self.ends_it(at, failure) || !self.again(RetryOn::Connect) {
                         return Err(failure);
                     }
                     self.core.metrics.borrow_mut().retried(self.pool.id, failure.cause);
@@ -137,6 +139,14 @@ impl Dialing<'_> {
                 }
             }
         }
+    }
+
+    /// Whether an Apache configuration says not to try others: the member is never in error, or
+    /// has no address.
+    fn ends_it(&self, at: usize, failure: Failure) -> bool {
+        let rules = self.pool.plan.rules.as_ref();
+        let member = rules.and_then(|rules| rules.member(at));
+        member.is_some_and(|member| member.ignore_errors || failure == Failure::UNRESOLVED)
     }
 
     async fn pick(&self) -> Result<(Guard, bool), Failure> {
@@ -149,6 +159,10 @@ impl Dialing<'_> {
             match balance.pick(&ask(Micros(now.0)), &mut self.core.rng.borrow_mut()) {
                 Ok(pick) => return Ok((pick.guard, pick.bound)),
                 Err(NoMember::AllBusy) => {}
+                Err(_) if self.waits(now, &mut until) => {
+                    clock::sleep(WAIT_STEP).await;
+                    continue;
+                }
                 Err(_) => return Err(Failure::NO_MEMBER),
             }
             let until = *until.get_or_insert(clock::after(now, self.pool.plan.timeouts.queue));
@@ -168,6 +182,12 @@ impl Dialing<'_> {
                 return Err(Failure::QUEUE_TIMEOUT);
             }
         }
+    }
+
+    /// Whether an Apache configuration asks to wait until somebody can be used.
+    fn waits(&self, now: evenkeel_net::Micros, until: &mut Option<evenkeel_net::Micros>) -> bool {
+        let wait = self.pool.plan.rules.as_ref().map_or(Duration::ZERO, |rules| rules.wait);
+        !wait.is_zero() && now < *until.get_or_insert(clock::after(now, wait))
     }
 
     async fn connect(&self, member: &MemberRt) -> Result<Stream, Failure> {

@@ -385,7 +385,13 @@ fn settle(
 /// Apache's policies come with its statuses: a member that is late is a bad gateway.
 fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
     match failure.status {
+        504 if failure == Failure::CONNECT_TIMEOUT && pool.plan.policy.is_apache() => {
+            Failure { status: 503, ..failure }
+        }
         504 if pool.plan.policy.is_apache() => Failure { status: 502, ..failure },
+        503 if failure == Failure::UNRESOLVED && pool.plan.policy.is_apache() => {
+            Failure { status: 500, ..failure }
+        }
         _ => failure,
     }
 }

@@ -96,7 +96,13 @@ impl Binding {
             return none;
         };
         let line = passage.facts.field(b"cookie").unwrap_or_default();
-        let found = match session_value::in_target(&to.target, parameter.as_bytes()) {
+        let semicolon = pool.plan.rules.as_ref().is_some_and(|rules| rules.semicolon_ends);
+        let target = session_value::in_target(&to.target, parameter.as_bytes());
+        let target = target.map(|value| match semicolon {
+            true => value.split(|b| *b == b';').next().unwrap_or_default(),
+            false => value,
+        });
+        let found = match target.filter(|value| !value.is_empty()) {
             Some(value) => Some((parameter, value)),
             None => session_value::in_cookie(&line, cookie.as_bytes()).map(|v| (cookie, v)),
         };

@@ -9,6 +9,7 @@ mod place;
 mod rewriting;
 mod server;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ struct Making {
     worker_words: Vec<(String, Vec<Word>)>,
     templates: Vec<(usize, String, Vec<Word>)>,
     exprs: Vec<(usize, String, String)>,
+    /// `HeartbeatStorage`.
+    heartbeat: Option<PathBuf>,
     /// One for each target, in the order in which they were met: which pool.
     targets: Vec<TargetOf>,
 }
@@ -89,6 +92,8 @@ struct Server {
     rewriting: Vec<rewrite::Rule>,
     rewrite_engine: Option<bool>,
     conditions: Vec<rewrite::Condition>,
+    /// How many of `BalancerInherit` and `ProxyPassInherit` are off: only both together count.
+    inherits_off: usize,
     keep_alive: Option<bool>,
     keep_alive_timeout: Option<Duration>,
     keep_alive_requests: Option<u32>,

@@ -112,7 +112,7 @@ fn server_directive(
         }
         ("ProxyHCTemplate", [name, ..]) => {
             let (words, _) = words(&directive.args[1..], &directive.at);
-            all.templates.push(((*name).to_owned(), words));
+            all.checks.templates.push(((*name).to_owned(), words));
         }
         ("ProxyRequests", [word]) if word.eq_ignore_ascii_case("off") => {}
         ("RewriteEngine" | "SSLEngine" | "SSLProxyEngine", [word])

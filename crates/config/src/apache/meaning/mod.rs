@@ -53,9 +53,11 @@ pub fn plan(read: &Read) -> (Option<Plan>, Vec<Diagnostic>, Vec<Honoured>) {
 
 /// The plan in native terms: routes instead of httpd's rules. What it cannot say is told.
 pub fn native(read: &Read) -> (Plan, Vec<Diagnostic>) {
-    let mut told = Told::default();
+    let mut told = Told { native: true, ..Told::default() };
     let gathered = gather::gather(&read.tree, &mut told);
-    (routes::plan(&gathered, &mut told), told.diagnostics)
+    let mut plan = routes::plan(&gathered, &mut told);
+    plan.pools.iter_mut().for_each(|pool| pool.rules = None);
+    (plan, told.diagnostics)
 }
 
 /// What is told about the directives.
@@ -63,6 +65,8 @@ pub fn native(read: &Read) -> (Plan, Vec<Diagnostic>) {
 struct Told {
     diagnostics: Vec<Diagnostic>,
     honoured: Vec<Honoured>,
+    /// The plan is made in native terms.
+    native: bool,
 }
 
 impl Told {
@@ -72,6 +76,13 @@ impl Told {
 
     fn warning(&mut self, at: &Place, message: String, help: Option<String>) {
         self.tell(Severity::Warning, at, message, help);
+    }
+
+    /// Something that is served, but cannot be said in native terms.
+    fn carried(&mut self, at: &Place, what: &str) {
+        if self.native {
+            self.warning(at, format!("{what}: not carried over as it is"), None);
+        }
     }
 
     /// Something that is served by httpd and not here.

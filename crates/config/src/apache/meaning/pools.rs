@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use evenkeel_plan::{
-    Address, Affinity, Check, HostHeader, HttpCheck, Member, MemberState, Name, Passive, Percent,
-    Policy, Pool, RetryOn, StatusRange, TcpCheck, Weight,
+    Address, Affinity, Check, HostHeader, HttpCheck, Member, MemberCheck, MemberRules, MemberState,
+    Name, Passive, Percent, Policy, Pool, PoolRules, RetryOn, StatusRange, TcpCheck, Weight,
 };
 
 use evenkeel_httpd::site::MemberNames;
@@ -22,8 +22,14 @@ pub(super) struct Url {
     pub(super) names: MemberNames,
 }
 
-/// `ProxyHCTemplate`s: names and words.
-pub(super) type Templates = [(String, Vec<Word>)];
+/// What checks refer to.
+#[derive(Default)]
+pub(super) struct Checks {
+    /// `ProxyHCTemplate`s: names and words.
+    pub(super) templates: Vec<(String, Vec<Word>)>,
+    /// `ProxyHCExpr`s: names and texts.
+    pub(super) exprs: Vec<(String, String)>,
+}
 
 /// What differs between the uses of one balancer.
 #[derive(Clone, PartialEq, Default)]
@@ -96,7 +102,7 @@ pub(super) fn balancer(
     balancer: &Balancer,
     name: Name,
     used: &Use,
-    templates: &Templates,
+    checks: &Checks,
     told: &mut Told,
 ) -> (Pool, Vec<MemberNames>) {
     let mut pool = Pool::new(name);
@@ -112,6 +118,7 @@ pub(super) fn balancer(
     };
     let mut session = Session::default();
     let mut attempts = None;
+    let mut rules = PoolRules::default();
     for word in &balancer.words {
         match &*word.key {
             "lbmethod" => pool.policy = method(word, told).unwrap_or(pool.policy),
@@ -121,28 +128,26 @@ pub(super) fn balancer(
             "maxattempts" => attempts = number(word, 0, 99, told),
             "failonstatus" => passive.statuses = statuses(word, told),
             "timeout" => {
-                pool.timeouts.queue =
-                    Duration::from_secs(number(word, 1, 86_400, told).unwrap_or(1));
+                rules.wait = Duration::from_secs(number(word, 1, 86_400, told).unwrap_or(1));
+                pool.timeouts.queue = rules.wait;
             }
-            "forcerecovery" if on(word, told) => {}
+            "forcerecovery" => rules.no_forced_recovery = !on(word, told),
             "growth" | "nonce" => {}
-            "failontimeout" if !on(word, told) => {}
-            "scolonpathdelim" if !on(word, told) => {}
-            "failontimeout" | "scolonpathdelim" | "forcerecovery" => {
-                told.not_yet(&word.at, &format!("{}={}", word.key, word.value));
-            }
+            "failontimeout" => rules.timeouts_count = on(word, told),
+            "scolonpathdelim" => rules.semicolon_ends = on(word, told),
             _ => told.error(&word.at, format!("unknown Balancer parameter `{}`", word.key), None),
         }
     }
-    let mut health = Vec::new();
     let mut names: Vec<MemberNames> = Vec::new();
     for line in &balancer.members {
-        let read = Reading { pool: &mut pool, passive: &mut passive, templates, names: &mut names };
-        if let Some(member) = member(line, read, told, &mut health) {
+        let (rules, names) = (&mut rules, &mut names);
+        let into = Reading { pool: &mut pool, passive: &mut passive, checks, names, rules };
+        if let Some(member) = member(line, into, told) {
             pool.members.push(member);
         }
     }
-    probes(&mut pool, &health, told);
+    native_probes(&mut pool, &rules, told);
+    pool.rules = Some(Box::new(rules));
     pool.affinity = session.affinity(used);
     pool.health.passive = Some(passive);
     let others = pool.members.len().saturating_sub(1) as u64;
@@ -155,7 +160,7 @@ pub(super) fn worker(
     line: &MemberLine,
     name: Name,
     used: &Use,
-    templates: &Templates,
+    checks: &Checks,
     told: &mut Told,
 ) -> (Pool, Vec<MemberNames>) {
     let mut pool = Pool::new(name);
@@ -164,9 +169,16 @@ pub(super) fn worker(
     pool.timeouts.response = used.timeout.unwrap_or(Duration::from_secs(60));
     pool.timeouts.connect = pool.timeouts.response;
     let mut passive = Passive::default();
-    let (mut health, mut names) = (Vec::new(), Vec::new());
-    let read = Reading { pool: &mut pool, passive: &mut passive, templates, names: &mut names };
-    if let Some(mut member) = member(line, read, told, &mut health) {
+    let (mut rules, mut names) = (PoolRules::default(), Vec::new());
+    let (into_rules, into_names) = (&mut rules, &mut names);
+    let into = Reading {
+        pool: &mut pool,
+        passive: &mut passive,
+        checks,
+        names: into_names,
+        rules: into_rules,
+    };
+    if let Some(mut member) = member(line, into, told) {
         // The path of its URL takes part in the rewriting of the rule.
         member.path.clear();
         pool.members.push(member);
@@ -192,6 +204,7 @@ struct Probing {
     interval: Option<Duration>,
     passes: u32,
     fails: u32,
+    expr: Option<String>,
 }
 
 impl Probing {
@@ -202,8 +215,52 @@ impl Probing {
             "hcinterval" => self.interval = time(word, 1000, told),
             "hcpasses" => self.passes = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
             "hcfails" => self.fails = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
-            _ => told.not_yet(&word.at, &format!("{}={}", word.key, word.value)),
+            "hcexpr" => self.expr = Some(word.value.clone()),
+            _ => told.error(&word.at, format!("unknown parameter `{}`", word.key), None),
         }
+    }
+
+    fn check(
+        self,
+        names: &MemberNames,
+        checks: &Checks,
+        at: &Place,
+        told: &mut Told,
+    ) -> Option<MemberCheck> {
+        let method = self.method.trim_end_matches("11");
+        let expr = self.expr.as_ref().and_then(|name| {
+            let found = checks.exprs.iter().find(|(known, _)| known == name);
+            let Some((_, text)) = found else {
+                told.error(at, format!("there is no ProxyHCExpr `{name}`"), None);
+                return None;
+            };
+            let read = evenkeel_httpd::expr::expression(text);
+            read.map_err(|why| told.error(at, format!("ProxyHCExpr {name}: {why}"), None)).ok()
+        });
+        let path = match (&*names.path, method) {
+            (_, "OPTIONS") => "*".to_owned(),
+            ("", _) => self.uri,
+            (path, _) => format!("{path}/{}", self.uri),
+        };
+        let check = match method {
+            "" | "NONE" => return None,
+            "TCP" | "CPING" => Check::Tcp(TcpCheck::default()),
+            "GET" | "HEAD" | "OPTIONS" => {
+                let host = Some(names.host.clone());
+                Check::Http(HttpCheck { method: method.into(), path, host, ..HttpCheck::default() })
+            }
+            _ => {
+                told.error(at, format!("hcmethod={}: unknown method", self.method), None);
+                return None;
+            }
+        };
+        Some(MemberCheck {
+            check,
+            interval: self.interval.unwrap_or(Duration::from_secs(30)),
+            rise: self.passes,
+            fall: self.fails,
+            expr,
+        })
     }
 }
 
@@ -211,17 +268,19 @@ impl Probing {
 struct Reading<'a> {
     pool: &'a mut Pool,
     passive: &'a mut Passive,
-    templates: &'a Templates,
+    checks: &'a Checks,
     names: &'a mut Vec<MemberNames>,
+    rules: &'a mut PoolRules,
 }
 
-fn member(
-    line: &MemberLine,
-    into: Reading<'_>,
-    told: &mut Told,
-    health: &mut Vec<(Probing, String)>,
-) -> Option<Member> {
-    let Reading { pool, passive, templates, names } = into;
+fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> Option<Member> {
+    let Reading { pool, passive, checks, names, rules } = into;
+    let mut own = MemberRules {
+        retry: Duration::from_secs(60),
+        ignore_errors: false,
+        stopped: false,
+        check: None,
+    };
     let mut url = url(&line.url, &line.at, told)?;
     let mut member = Member::new(url.address);
     member.path = url.path;
@@ -243,10 +302,10 @@ fn member(
                 member.tag = name(word, told).unwrap_or(member.tag);
             }
             "redirect" => member.redirect = name(word, told),
-            "status" => status(word, &mut member, told),
+            "status" => status(word, &mut member, &mut own, told),
             "retry" => {
-                let seconds = number(word, 0, 86_400, told).unwrap_or(60);
-                passive.eject = Duration::from_secs(seconds).max(Duration::from_millis(1));
+                own.retry = Duration::from_secs(number(word, 0, 86_400, told).unwrap_or(60));
+                passive.eject = own.retry.max(Duration::from_millis(1));
             }
             "timeout" => {
                 let seconds = number(word, 1, 86_400, told).unwrap_or(60);
@@ -264,10 +323,10 @@ fn member(
                 let seconds = number(word, 1, 86_400, told).unwrap_or(60);
                 pool.timeouts.idle = Duration::from_secs(seconds);
             }
-            "hcmethod" | "hcuri" | "hcinterval" | "hcpasses" | "hcfails" => {
+            "hcmethod" | "hcuri" | "hcinterval" | "hcpasses" | "hcfails" | "hcexpr" => {
                 probing.take(word, told);
             }
-            "hctemplate" => template(word, &mut probing, templates, told),
+            "hctemplate" => template(word, &mut probing, checks, told),
             // Pools of connections are bounded otherwise here.
             "min" | "max" | "smax" | "acquire" | "addressttl" | "iobuffersize"
             | "receivebuffersize" | "responsefieldsize" | "flushpackets" | "flushwait"
@@ -284,20 +343,23 @@ fn member(
             }
             "disablereuse" if !on(word, told) => {}
             "disablereuse" => pool.limits.idle_connections = 0,
-            "ping" | "secret" | "hcexpr" => {
-                told.not_yet(&word.at, &format!("{}={}", word.key, word.value));
+            // Waiting for `100 Continue` before a body is the member's choice here.
+            "ping" => {
+                let _ = time(word, 1000, told);
+                told.warning(&word.at, format!("ping={} has no effect", word.value), None);
             }
+            "secret" => told.not_yet(&word.at, "a secret"),
             _ => told.error(&word.at, format!("unknown Worker parameter `{}`", word.key), None),
         }
     }
-    let path = member.path.clone();
-    health.push((probing, path));
+    own.check = probing.check(&url.names, checks, &line.at, told);
+    rules.members.push(own);
     names.push(url.names);
     Some(member)
 }
 
-fn template(word: &Word, probing: &mut Probing, templates: &Templates, told: &mut Told) {
-    let found = templates.iter().find(|(name, _)| *name == word.value);
+fn template(word: &Word, probing: &mut Probing, checks: &Checks, told: &mut Told) {
+    let found = checks.templates.iter().find(|(name, _)| *name == word.value);
     let Some((_, words)) = found else {
         told.error(&word.at, format!("there is no ProxyHCTemplate `{}`", word.value), None);
         return;
@@ -307,33 +369,18 @@ fn template(word: &Word, probing: &mut Probing, templates: &Templates, told: &mu
     }
 }
 
-/// One check for all members: the first that asks for one says how.
-fn probes(pool: &mut Pool, health: &[(Probing, String)], told: &mut Told) {
-    let wanted =
-        |(probing, _): &&(Probing, String)| !probing.method.is_empty() && probing.method != "NONE";
-    let Some((probing, path)) = health.iter().find(wanted) else { return };
-    let at = Place { file: 0, line: 1, span: 0..0, used_at: None };
-    if health.iter().any(|(other, _)| other.method != probing.method || other.uri != probing.uri) {
-        told.not_yet(&at, &format!("balancer {}: members with different checks", pool.name));
+/// In native terms there is one check for all members: that of the first that has one.
+fn native_probes(pool: &mut Pool, rules: &PoolRules, told: &mut Told) {
+    let mut all = rules.members.iter().filter_map(|member| member.check.as_ref());
+    let Some(first) = all.next() else { return };
+    if all.any(|other| other != first) || first.expr.is_some() {
+        let at = Place { file: 0, line: 1, span: 0..0, used_at: None };
+        let text = format!("balancer {}: checks that differ, or have an expression", pool.name);
+        told.carried(&at, &text);
     }
-    let method = probing.method.trim_end_matches("11");
-    pool.health.check = match method {
-        "TCP" => Some(Check::Tcp(TcpCheck::default())),
-        "GET" | "HEAD" => Some(Check::Http(HttpCheck {
-            method: method.to_owned(),
-            path: match probing.uri.starts_with('/') {
-                true => format!("{path}{}", probing.uri),
-                false => format!("{path}/{}", probing.uri),
-            },
-            ..HttpCheck::default()
-        })),
-        _ => {
-            told.not_yet(&at, &format!("balancer {}: hcmethod={method}", pool.name));
-            None
-        }
-    };
-    pool.health.interval = probing.interval.unwrap_or(Duration::from_secs(30));
-    (pool.health.rise, pool.health.fall) = (probing.passes, probing.fails);
+    pool.health.check = Some(first.check.clone());
+    pool.health.interval = first.interval;
+    (pool.health.rise, pool.health.fall) = (first.rise, first.fall);
     pool.health.timeout = pool.health.timeout.min(pool.health.interval);
 }
 
@@ -369,10 +416,7 @@ fn method(word: &Word, told: &mut Told) -> Option<Policy> {
         "byrequests" => Some(Policy::ByRequests),
         "bytraffic" => Some(Policy::ByTraffic),
         "bybusyness" => Some(Policy::ByBusyness),
-        "heartbeat" => {
-            told.not_yet(&word.at, "lbmethod=heartbeat");
-            None
-        }
+        "heartbeat" => Some(Policy::Heartbeat),
         _ => {
             let help = "there are byrequests, bytraffic, bybusyness and heartbeat".to_owned();
             told.error(&word.at, format!("unknown lbmethod `{}`", word.value), Some(help));
@@ -381,19 +425,22 @@ fn method(word: &Word, told: &mut Told) -> Option<Policy> {
     }
 }
 
-fn status(word: &Word, member: &mut Member, told: &mut Told) {
+fn status(word: &Word, member: &mut Member, own: &mut MemberRules, told: &mut Told) {
     let mut set = true;
     for letter in word.value.chars() {
         match letter.to_ascii_uppercase() {
             '+' => set = true,
             '-' => set = false,
-            'D' | 'S' if set => member.state = MemberState::Disabled,
+            'D' | 'S' if set => {
+                member.state = MemberState::Disabled;
+                own.stopped |= letter.eq_ignore_ascii_case(&'S');
+            }
             'N' if set => member.state = MemberState::Drain,
             'D' | 'S' | 'N' => member.state = MemberState::Ready,
             'H' => member.backup = set,
             'R' => member.spare = set,
-            'I' if set => told.not_yet(&word.at, "status I (ignore errors)"),
-            'I' | 'E' | 'C' | 'G' | 'U' | 'O' | 'F' => {}
+            'I' => own.ignore_errors = set,
+            'E' | 'C' | 'G' | 'U' | 'O' | 'F' => {}
             _ => told.error(&word.at, format!("unknown status letter `{letter}`"), None),
         }
     }

@@ -153,7 +153,7 @@ impl Making<'_> {
         let name = Name::new(&format!("worker-{}", self.plan.pools.len() + 1)).ok()?;
         let line =
             MemberLine { url: to.to_owned(), words: pass.words.clone(), at: pass.at.clone() };
-        let pool = pools::worker(&line, name.clone(), &used, &self.all.templates, self.told).0;
+        let pool = pools::worker(&line, name.clone(), &used, &self.all.checks, self.told).0;
         self.plan.pools.push(pool);
         Some((name, path))
     }
@@ -179,7 +179,7 @@ impl Making<'_> {
         // What is wrong with a balancer is told once.
         let mut quiet = Told::default();
         let told = if again == 0 { &mut *self.told } else { &mut quiet };
-        let pool = pools::balancer(found, name.clone(), used, &self.all.templates, told).0;
+        let pool = pools::balancer(found, name.clone(), used, &self.all.checks, told).0;
         self.plan.pools.push(pool);
         self.used.push((balancer.to_owned(), used.clone(), name.clone()));
         Some(name)

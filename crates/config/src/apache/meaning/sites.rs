@@ -13,7 +13,7 @@ pub(super) struct Gathered {
     pub(super) main: Site,
     pub(super) hosts: Vec<Site>,
     pub(super) balancers: Vec<Balancer>,
-    pub(super) templates: Vec<(String, Vec<Word>)>,
+    pub(super) checks: super::pools::Checks,
 }
 
 /// `Listen`.

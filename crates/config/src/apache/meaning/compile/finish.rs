@@ -7,12 +7,12 @@ use evenkeel_httpd::access::Access;
 use evenkeel_httpd::rewrite::Rewriting;
 use evenkeel_httpd::site::{BalancerNames, Place, Site, Sites, Target};
 use evenkeel_plan::{
-    Action, BindAddress, Bytes, Forwarded, ForwardedStyle, Listener, Name, Plan, Route,
+    Action, BindAddress, Bytes, Forwarded, ForwardedStyle, Listener, Name, Plan, Policy, Route,
 };
 
 use super::{Making, Server, TargetOf};
 use crate::apache::meaning::Told;
-use crate::apache::meaning::pools::{self, Use};
+use crate::apache::meaning::pools::{self, Checks, Use};
 
 impl Making {
     /// The plan of all that was read.
@@ -48,13 +48,20 @@ impl Making {
             let key = (scoped.scope, scoped.balancer.name.clone());
             let Some(name) = fresh(plan, &scoped.balancer.name) else { continue };
             let of_scope = |scope: usize| scope == scoped.scope;
-            let templates: Vec<_> = self
-                .templates
-                .iter()
-                .filter(|(scope, _, _)| of_scope(*scope))
-                .map(|(_, name, words)| (name.clone(), words.clone()))
-                .collect();
-            let (pool, members) = pools::balancer(&scoped.balancer, name, &used, &templates, told);
+            let templates = self.templates.iter().filter(|(scope, _, _)| of_scope(*scope));
+            let exprs = self.exprs.iter().filter(|(scope, _, _)| of_scope(*scope));
+            let checks = Checks {
+                templates: templates
+                    .map(|(_, name, words)| (name.clone(), words.clone()))
+                    .collect(),
+                exprs: exprs.map(|(_, name, text)| (name.clone(), text.clone())).collect(),
+            };
+            let (mut pool, members) = pools::balancer(&scoped.balancer, name, &used, &checks, told);
+            if let Some(rules) = &mut pool.rules {
+                rules.heartbeat =
+                    self.heartbeat.clone().filter(|_| pool.policy == Policy::Heartbeat);
+                pool.health.check = None;
+            }
             of_balancer.insert(key, plan.pools.len());
             plan.pools.push(pool);
             let url = format!("balancer://{}", scoped.balancer.name);
@@ -71,7 +78,7 @@ impl Making {
             of_worker.push(plan.pools.len());
             let name = fresh(plan, &format!("worker-{}", of_worker.len()));
             let Some(name) = name else { continue };
-            let (pool, members) = pools::worker(line, name, &used, &[], told);
+            let (pool, members) = pools::worker(line, name, &used, &Checks::default(), told);
             plan.pools.push(pool);
             sites.balancers.push(BalancerNames { members, ..BalancerNames::default() });
         }
@@ -81,7 +88,9 @@ impl Making {
             found.push(match target {
                 TargetOf::Worker(at) => of_worker.get(*at).copied().unwrap_or(0),
                 TargetOf::Balancer(scope, name) => {
-                    let known = [0, *scope]
+                    let inherits = self.servers.get(*scope).is_none_or(|s| s.inherits_off < 2);
+                    let outer = if inherits { 0 } else { *scope };
+                    let known = [outer, *scope]
                         .into_iter()
                         .find_map(|scope| of_balancer.get(&(scope, name.clone())).copied());
                     known.unwrap_or_else(|| {

@@ -255,6 +255,10 @@ impl Making {
             ("KeepAliveTimeout", [time]) => server.keep_alive_timeout = Some(duration(time)),
             ("MaxKeepAliveRequests", [number]) => server.keep_alive_requests = number.parse().ok(),
             ("LimitRequestBody", [number]) => server.body_max = number.parse().ok(),
+            ("HeartbeatStorage", [path]) => self.heartbeat = Some(path.into()),
+            ("BalancerInherit" | "ProxyPassInherit", [word]) => {
+                server.inherits_off += usize::from(!on(word));
+            }
             ("RemoteIPHeader", [header]) => {
                 server.remote_ip.get_or_insert_with(none_trusted).header = (*header).to_owned();
             }

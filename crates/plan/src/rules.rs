@@ -1,0 +1,58 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use evenkeel_httpd::expr::Expr;
+
+use crate::Check;
+
+/// What an Apache configuration says of a balancer that has no native form.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PoolRules {
+    /// `forcerecovery=Off`: errors end by time only.
+    pub no_forced_recovery: bool,
+    /// `failontimeout=On`: a late answer is an error.
+    pub timeouts_count: bool,
+    /// `scolonpathdelim=On`: a semicolon ends a session in a target.
+    pub semicolon_ends: bool,
+    /// `timeout`: how long a request waits for any usable member.
+    pub wait: Duration,
+    /// `HeartbeatStorage`, with `lbmethod=heartbeat`.
+    pub heartbeat: Option<PathBuf>,
+    /// Of each member, in order.
+    pub members: Vec<MemberRules>,
+}
+
+/// What an Apache configuration says of a member.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MemberRules {
+    /// `retry`: how long an error lasts; 0: no time at all.
+    pub retry: Duration,
+    /// `status=+I`: it is never in error, and nothing is tried elsewhere because of it.
+    pub ignore_errors: bool,
+    /// `status=+S`: not checked either.
+    pub stopped: bool,
+    /// `hcmethod` and its like.
+    pub check: Option<MemberCheck>,
+}
+
+/// A check of one member.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MemberCheck {
+    /// What is asked.
+    pub check: Check,
+    /// `hcinterval`.
+    pub interval: Duration,
+    /// `hcpasses`.
+    pub rise: u32,
+    /// `hcfails`; successes in between do not count.
+    pub fall: u32,
+    /// `hcexpr`: decides in place of the status.
+    pub expr: Option<Expr>,
+}
+
+impl PoolRules {
+    /// The rules of a member.
+    pub fn member(&self, at: usize) -> Option<&MemberRules> {
+        self.members.get(at)
+    }
+}
