@@ -21,6 +21,8 @@ pub struct Guard {
     first_byte: Cell<Option<Duration>>,
     /// The member gave a sign of life for this exchange.
     answered: Cell<bool>,
+    /// The place on the member was given back.
+    left: Cell<bool>,
 }
 
 impl Guard {
@@ -34,6 +36,7 @@ impl Guard {
             began: Cell::new(now),
             first_byte: Cell::new(None),
             answered: Cell::new(false),
+            left: Cell::new(false),
         })
     }
 
@@ -84,6 +87,21 @@ impl Guard {
 
     /// The exchange ended.
     pub fn report(self, outcome: Outcome, now: Micros) {
+        if !self.left.get() {
+            self.hear(outcome, now);
+        }
+    }
+
+    /// The member has done its part, though the client may not have all of it yet: its place is
+    /// free, so that whoever asks next, having seen the end of the answer, finds it so.
+    pub fn finish(&self, outcome: Outcome, now: Micros) {
+        if !self.left.get() {
+            self.hear(outcome, now);
+            self.leave();
+        }
+    }
+
+    fn hear(&self, outcome: Outcome, now: Micros) {
         if matches!(outcome, Outcome::Answered { .. } | Outcome::Reset | Outcome::BadAnswer) {
             self.answered.set(true);
             self.member.lives();
@@ -92,14 +110,23 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
-    fn drop(&mut self) {
+impl Guard {
+    fn leave(&self) {
+        if self.left.replace(true) {
+            return;
+        }
         if self.member.leave(self.answered.get()) {
             // One who joins the line looks at the members after it; this one looked at the line
             // after its place was free. The fence is on both sides, so one sees the other.
             fence(SeqCst);
         }
         self.pool.queue().wake(1);
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

@@ -19,20 +19,16 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// Apache httpd; `None` when it is not installed.
-    pub(crate) fn apache(config: &str) -> Option<Balancer> {
+    /// Apache httpd; `None` when it is not installed. The error is what it said.
+    pub(crate) fn apache(config: &str) -> Option<Result<Balancer, String>> {
         if !Path::new(APACHE).exists() || !Path::new(MODULES).exists() {
             return None;
         }
-        let started = Balancer::start(config, |file| {
+        Some(Balancer::start(config, |file| {
             let mut command = Command::new(APACHE);
             command.arg("-X").arg("-f").arg(file);
             command
-        });
-        match started {
-            Ok(balancer) => Some(balancer),
-            Err(words) => panic!("apache2 does not start\n{words}\n{config}"),
-        }
+        }))
     }
 
     /// Ours. The error is what it said.

@@ -235,6 +235,11 @@ impl Download<'_> {
             }
         }
         self.count();
+        if reader.is_done() && self.progress.sent.get() {
+            let status = self.progress.status.get();
+            let now = evenkeel_balance::Micros(clock::now().0);
+            self.guard.finish(evenkeel_balance::Outcome::Answered { status }, now);
+        }
         if chunked && reader.is_done() {
             end_chunks(self.out, reader.trailers());
         }
