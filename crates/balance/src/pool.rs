@@ -143,7 +143,20 @@ impl Pool {
         let apache = self.apache();
         let _turn = apache.as_ref().map(|_| lock(&self.shared.turn));
         let apache = apache.map(|field| self.recovered(field, ask.now, count));
-        if let Bound::Tag(tag) = ask.bound
+        if let (Bound::Tag(tag), Some(rules)) = (ask.bound, &self.plan.rules) {
+            if let Some(index) = self.by_route(tag, ask, 0) {
+                if let Some(field) = apache.as_ref().filter(|_| count) {
+                    field.charge_bound(index, ask);
+                }
+                let own = rules.member(index).is_some_and(|own| own.route.as_bytes() == tag);
+                return Ok((index, Why::Affinity, own));
+            }
+            let strict =
+                matches!(self.plan.affinity, Some(Affinity::Application { failover: false, .. }));
+            if strict && self.of_route(tag).next().is_some() {
+                return Err(self.nobody(ask.now));
+            }
+        } else if let Bound::Tag(tag) = ask.bound
             && let Some(owner) = self.tagged(tag)
         {
             if let Some(index) = self.bound_to(owner, ask) {
@@ -169,6 +182,32 @@ impl Pool {
 
     fn tagged(&self, tag: &[u8]) -> Option<usize> {
         self.by_tag.get(str::from_utf8(tag).ok()?).copied()
+    }
+
+    /// Members of a route, as an Apache configuration names them: standbys last.
+    fn of_route<'a>(&'a self, route: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        let has = move |at: &usize| {
+            let own = self.plan.rules.as_ref().and_then(|rules| rules.member(*at));
+            own.is_some_and(|own| !own.route.is_empty() && own.route.as_bytes() == route)
+        };
+        let all = || 0..self.members.len();
+        let standby = |at: &usize| self.roles[*at].backup;
+        let regular = all().filter(has).filter(move |at| !standby(at));
+        regular.chain(all().filter(has).filter(move |at| standby(at)))
+    }
+
+    /// The first member of a route that may serve, or of the route it redirects to.
+    fn by_route(&self, route: &[u8], ask: &Ask<'_>, depth: usize) -> Option<usize> {
+        self.of_route(route).find_map(|at| {
+            let member = &self.members[at];
+            if member.serves_bound(ask.now) && member.has_room() && !ask.tried.contains(at) {
+                return Some(at);
+            }
+            // A circle of redirects ends here.
+            let rules = self.plan.rules.as_ref()?.member(at)?;
+            let on = !rules.redirect.is_empty() && depth < self.members.len();
+            on.then(|| self.by_route(rules.redirect.as_bytes(), ask, depth + 1)).flatten()
+        })
     }
 
     /// The member that affinity names, if it may serve, or whom it redirects to.

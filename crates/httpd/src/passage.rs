@@ -228,6 +228,8 @@ impl Passage {
                 }
                 Outcome::Redirect(status, to) => return Err(Verdict::Own(status, Some(to))),
                 Outcome::Status(status) => return Err(Verdict::Own(status, None)),
+                // A file, by now: rules of the proxy are not asked any more.
+                Outcome::File => return Ok(Verdict::Own(404, None)),
             }
         }
         if !self.env.has("no-proxy") {
@@ -258,17 +260,20 @@ impl Passage {
 
     /// What a rule makes of the path: all that follows the target's authority.
     fn taken(&self, pass: &Pass, site: &Site) -> Option<Vec<u8>> {
-        let path: &[u8] = if pass.encoded { &self.facts.raw_path } else { &self.facts.path };
+        let plain;
+        let path: &[u8] = match pass.encoded {
+            true => {
+                plain = path::plain(&self.facts.raw_path);
+                &plain
+            }
+            false => &self.facts.path,
+        };
         let to = pass.to.as_ref().map_or(&b""[..], |target| target.path.as_bytes());
         let joined = match &pass.path {
             PassPath::Start(rule) if pass.servlet => {
-                let plain = without_parameters(path);
-                path::after_rule(rule.as_bytes(), &plain)?;
-                let segments = rule.trim_end_matches('/').matches('/').count();
-                let starts = path.iter().enumerate().filter(|(_, b)| **b == b'/');
-                let at = starts.map(|(at, _)| at).nth(segments).unwrap_or(path.len());
-                let at = at + usize::from(rule.ends_with('/') && at < path.len());
-                [to, &path[at..]].concat()
+                let bare = without_parameters(path);
+                path::after_rule(rule.as_bytes(), &bare)?;
+                [to, after_segments(path, rule)].concat()
             }
             PassPath::Start(rule) => {
                 let rest = path::after_rule(rule.as_bytes(), path)?;
@@ -446,6 +451,19 @@ fn redirected(rule: &Redirect, facts: &Facts) -> Option<Verdict> {
         to.extend_from_slice(query);
     }
     Some(Verdict::Own(rule.status, Some(to)))
+}
+
+/// What follows as many segments as the rule has; parameters of the last one included.
+fn after_segments<'p>(path: &'p [u8], rule: &str) -> &'p [u8] {
+    let segments = rule.trim_end_matches('/').matches('/').count();
+    let slashes = || path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
+    let end = slashes().nth(segments).unwrap_or(path.len());
+    if rule.ends_with('/') {
+        return path.get(end + 1..).unwrap_or_default();
+    }
+    let start = segments.checked_sub(1).and_then(|last| slashes().nth(last)).unwrap_or(0);
+    let parameters = path[start..end].iter().position(|b| *b == b';');
+    &path[parameters.map_or(end, |at| start + at)..]
 }
 
 /// The path without `;…` in its segments.

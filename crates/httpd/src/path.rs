@@ -98,6 +98,27 @@ pub fn encoded(path: &[u8], slashes: EncodedSlashes) -> Vec<u8> {
     out
 }
 
+/// A path that stays encoded: only what needs no escape is decoded, and it is made normal.
+pub fn plain(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let escaped = match (byte, after) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)).map(|(h, l)| h * 16 + l),
+            _ => None,
+        };
+        match escaped {
+            Some(decoded) if decoded.is_ascii_alphanumeric() || b"-._~".contains(&decoded) => {
+                out.push(decoded);
+                rest = &after[2..];
+            }
+            _ => out.push(*byte),
+        }
+    }
+    normal(&out, true).unwrap_or(out)
+}
+
 /// What follows `rule` in `path`, as `ProxyPass` compares them: any run of slashes equals any other,
 /// and the rule must end at a slash or at the end.
 pub fn after_rule<'p>(rule: &[u8], path: &'p [u8]) -> Option<&'p [u8]> {

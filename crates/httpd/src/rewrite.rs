@@ -72,6 +72,8 @@ pub struct Flags {
     pub proxy: bool,
     /// `L`, `END`, and what ends it by itself.
     pub last: bool,
+    /// `PT`: the path is still one of ours.
+    pub through: bool,
     /// `R`: the status.
     pub redirect: Option<u16>,
     /// `QSA`.
@@ -88,6 +90,8 @@ pub struct Flags {
     pub skip: usize,
     /// `E`: variables with `$n` and `%n`; `None`: unset.
     pub env: Vec<(String, Option<String>)>,
+    /// `UnsafeAllow3F`.
+    pub unsafe_3f: bool,
     /// `B`: what is filled in is escaped.
     pub escape: bool,
 }
@@ -97,6 +101,8 @@ pub struct Flags {
 pub(crate) enum Outcome {
     /// Go on with the path as it is now.
     On,
+    /// The path was changed, and no rule said that it is still one.
+    File,
     /// Pass to this URL by this rule; the path as sent, query included.
     Proxy(crate::site::Target, Vec<u8>),
     /// Send the client there.
@@ -109,6 +115,8 @@ pub(crate) enum Outcome {
 pub(crate) fn run(rewriting: &Rewriting, facts: &mut Facts, env: &mut Env) -> Outcome {
     let mut at = 0;
     let mut steps = 0;
+    let mut changed = false;
+    let on = |changed: bool| if changed { Outcome::File } else { Outcome::On };
     while let Some(rule) = rewriting.rules.get(at) {
         steps += 1;
         if steps > STEPS_MAX {
@@ -128,12 +136,16 @@ pub(crate) fn run(rewriting: &Rewriting, facts: &mut Facts, env: &mut Env) -> Ou
         if let Some(outcome) = rule.act(facts, env, &groups, &found) {
             return outcome;
         }
-        if rule.flags.last {
+        changed |= rule.to.is_some();
+        if rule.flags.through {
             return Outcome::On;
+        }
+        if rule.flags.last {
+            return on(changed);
         }
         at = if rule.flags.again { 0 } else { at + 1 + rule.flags.skip };
     }
-    Outcome::On
+    on(changed)
 }
 
 impl Rule {
@@ -183,6 +195,10 @@ impl Rule {
             return status.map(Outcome::Status);
         }
         if let Some(to) = &self.to {
+            // A question mark that was escaped would begin a query.
+            if to.contains(['$', '%']) && facts.path.contains(&b'?') && !self.flags.unsafe_3f {
+                return Some(Outcome::Status(403));
+            }
             let new = fill(to, facts, env, groups, found, self.flags.escape);
             self.set_path(facts, new);
         } else if !self.flags.proxy && self.flags.redirect.is_none() {

@@ -54,6 +54,8 @@ pub struct Site {
     pub addresses: Vec<SiteAddress>,
     /// `ServerName`, with its port when that was given.
     pub name: String,
+    /// The port of `ServerName`, or of the virtual host's address.
+    pub port: Option<u16>,
     /// `ServerName` and `ServerAlias` as compared: lower case, without ports, `*` and `?` allowed.
     pub names: Vec<String>,
     /// `ProxyPass` and `ProxyPassMatch`; the main server's first.

@@ -86,9 +86,9 @@ impl Passage {
     /// What we say of ourselves in `Via`.
     pub(crate) fn own_via(&self) -> Vec<u8> {
         let name = self.server().name.split(':').next().unwrap_or_default();
-        let port = match self.facts.local.port() {
-            80 => String::new(),
-            port => format!(":{port}"),
+        let port = match self.server().port {
+            None | Some(80) => String::new(),
+            Some(port) => format!(":{port}"),
         };
         let version = self.facts.protocol.trim_start_matches("HTTP/");
         let full = if self.server().via == Via::Full { " (Apache/2.4.71)" } else { "" };

@@ -25,6 +25,10 @@ pub struct PoolRules {
 /// What an Apache configuration says of a member.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MemberRules {
+    /// `route`: several members may have the same.
+    pub route: String,
+    /// `redirect`: the route to use while it cannot be used.
+    pub redirect: String,
     /// `retry`: how long an error lasts; 0: no time at all.
     pub retry: Duration,
     /// `status=+I`: it is never in error, and nothing is tried elsewhere because of it.

@@ -130,7 +130,9 @@ impl Dialing<'_> {
                     let ours = failure == Failure::LOCAL_LIMIT;
                     let outcome = if ours { Outcome::Aborted } else { Outcome::ConnectFailed };
                     guard.report(outcome, Micros(clock::now().0));
-                    self.tried.add(at);
+                    if !self.may_return(at) {
+                        self.tried.add(at);
+                    }
                     if ours || self.ends_it(at, failure) || !self.again(RetryOn::Connect) {
                         return Err(failure);
                     }
@@ -147,6 +149,12 @@ impl Dialing<'_> {
         let rules = self.pool.plan.rules.as_ref();
         let member = rules.and_then(|rules| rules.member(at));
         member.is_some_and(|member| member.ignore_errors || failure == Failure::UNRESOLVED)
+    }
+
+    /// Whether an Apache configuration lets a member that failed take part again at once.
+    fn may_return(&self, at: usize) -> bool {
+        let rules = self.pool.plan.rules.as_ref();
+        rules.and_then(|rules| rules.member(at)).is_some_and(|own| own.retry.is_zero())
     }
 
     async fn pick(&self) -> Result<(Guard, bool), Failure> {

@@ -74,3 +74,33 @@ fn every_decision_is_apaches() {
     eprintln!("{compared} of {count} cases compared with apache2");
     assert!(wrong.is_empty(), "{} cases differ\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// Whatever could be carried over without a word decides as before.
+#[test]
+fn converted_configurations_decide_the_same() {
+    let wanted = std::env::var("EVENKEEL_CASE").unwrap_or_default();
+    let (mut wrong, mut carried) = (Vec::new(), 0);
+    for script in script::scripts().iter().filter(|script| script.name.contains(&wanted)) {
+        let mut origins = origins();
+        let config = config(script, &origins);
+        let Some(started) = Balancer::converted(&config) else { continue };
+        let native = match started {
+            Ok(balancer) => steps::trace(script, &balancer, &mut origins),
+            Err(words) => words,
+        };
+        for (origin, name) in origins.iter_mut().zip(["a", "b", "c"]) {
+            origin.set(Answer::text(name));
+            origin.restart();
+        }
+        let ours = match Balancer::ours(&config) {
+            Ok(balancer) => steps::trace(script, &balancer, &mut origins),
+            Err(words) => words,
+        };
+        carried += 1;
+        if native != ours {
+            wrong.push(format!("{}\n-- httpd's\n{ours}-- native\n{native}", script.name));
+        }
+    }
+    eprintln!("{carried} cases were carried over");
+    assert!(wrong.is_empty(), "{} cases differ\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -40,6 +40,29 @@ impl Balancer {
         })
     }
 
+    /// Ours, with the configuration in native terms. `None` when something could not be carried
+    /// over.
+    pub(crate) fn converted(config: &str) -> Option<Result<Balancer, String>> {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let text = config.replace("{folder}", &folder.path().display().to_string());
+        let file = folder.path().join("httpd.conf");
+        // A port that stands for itself until the process is started.
+        fs::write(&file, text.replace("{port}", "64999")).expect("a file can be written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+        let output = command.arg("convert").arg("--apache").arg(&file).output().ok()?;
+        if !output.status.success() || !output.stderr.is_empty() {
+            return None;
+        }
+        let toml = String::from_utf8_lossy(&output.stdout).replace("64999", "{port}");
+        Some(Balancer::start(&toml, |file| {
+            let native = file.with_extension("toml");
+            let copied = fs::copy(file, &native);
+            let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+            command.arg("run").arg("-c").arg(copied.map_or(file, |_| &native));
+            command
+        }))
+    }
+
     fn start(config: &str, command: impl Fn(&Path) -> Command) -> Result<Balancer, String> {
         let folder = TempDir::new().expect("a temporary folder can be made");
         let address = free_address();

@@ -1,7 +1,8 @@
 //! Cases as they are written in `cases/*.txt`:
 //!
 //! ```text
-//! === a name            "full" in it: every header is compared, not only the usual ones
+//! === a name            "full" in it: every header is compared, not only the usual ones;
+//!                       "calm": a pause before each request
 //! configuration         {a}, {b}, {c}: addresses of members; {folder}; {port}
 //! ---
 //! GET /path Field: value | Field: value
@@ -18,6 +19,8 @@ pub(crate) struct Script {
     pub(crate) config: String,
     pub(crate) steps: Vec<String>,
     pub(crate) full: bool,
+    /// httpd's count of requests under way lags behind: it gets time between requests.
+    pub(crate) calm: bool,
 }
 
 const FILES: &[&str] = &[
@@ -44,5 +47,6 @@ fn script(text: &str) -> Script {
         config: config.to_owned(),
         steps,
         full: name.split(' ').any(|word| word == "full"),
+        calm: name.split(' ').any(|word| word == "calm"),
     }
 }

@@ -21,6 +21,9 @@ pub(crate) fn trace(script: &Script, balancer: &Balancer, origins: &mut [Origin;
         if set_up(step, origins) {
             continue;
         }
+        if script.calm {
+            std::thread::sleep(Duration::from_millis(30));
+        }
         let line = match step.strip_prefix("raw ") {
             Some(bytes) => raw(balancer, bytes),
             None => ask(script, balancer, step, origins, &mut client),

@@ -177,7 +177,14 @@ async fn balanced(
             Err(failure) => {
                 let now = Micros(clock::now().0);
                 let stale = upstream.reused && is_silent_end(failure) && !progress.answered.get();
-                upstream.guard.report(outcome(failure, stale), now);
+                // For httpd, a fresh connection that ends without a word is an error only later on
+                // a client's connection.
+                let marks = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
+                let told = match is_silent_end(failure) && marks {
+                    true => Outcome::ConnectFailed,
+                    false => outcome(failure, stale),
+                };
+                upstream.guard.report(told, now);
                 let again = !progress.answered.get() && !progress.streamed.get();
                 let Some(cause) = retry_cause(failure).filter(|_| again && repeatable) else {
                     return Err(failure);

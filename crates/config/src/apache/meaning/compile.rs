@@ -97,5 +97,4 @@ struct Server {
     keep_alive: Option<bool>,
     keep_alive_timeout: Option<Duration>,
     keep_alive_requests: Option<u32>,
-    body_max: Option<u64>,
 }

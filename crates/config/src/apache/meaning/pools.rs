@@ -168,8 +168,9 @@ pub(super) fn worker(
     pool.host = if used.preserve_host { HostHeader::Client } else { HostHeader::Member };
     pool.timeouts.response = used.timeout.unwrap_or(Duration::from_secs(60));
     pool.timeouts.connect = pool.timeouts.response;
-    let mut passive = Passive::default();
-    let (mut rules, mut names) = (PoolRules::default(), Vec::new());
+    let mut passive = Passive { errors: 1, only_connect: true, ..Passive::default() };
+    let mut rules = PoolRules { no_forced_recovery: true, ..PoolRules::default() };
+    let mut names = Vec::new();
     let (into_rules, into_names) = (&mut rules, &mut names);
     let into = Reading {
         pool: &mut pool,
@@ -178,12 +179,18 @@ pub(super) fn worker(
         names: into_names,
         rules: into_rules,
     };
+    let ignoring = !line
+        .words
+        .iter()
+        .any(|word| word.key == "status" && word.value.to_ascii_uppercase().contains("-I"));
     if let Some(mut member) = member(line, into, told) {
         // The path of its URL takes part in the rewriting of the rule.
         member.path.clear();
         pool.members.push(member);
     }
-    pool.health.passive = None;
+    rules.members.iter_mut().for_each(|member| member.ignore_errors = ignoring);
+    pool.health.passive = (!ignoring).then_some(passive);
+    pool.rules = Some(Box::new(rules));
     retries(&mut pool, 0);
     (pool, names)
 }
@@ -276,6 +283,8 @@ struct Reading<'a> {
 fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> Option<Member> {
     let Reading { pool, passive, checks, names, rules } = into;
     let mut own = MemberRules {
+        route: String::new(),
+        redirect: String::new(),
         retry: Duration::from_secs(60),
         ignore_errors: false,
         stopped: false,
@@ -299,9 +308,13 @@ fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> Option<Membe
             "lbset" => member.tier = number(word, 0, 99, told).unwrap_or(0) as u8,
             "route" => {
                 url.names.route.clone_from(&word.value);
-                member.tag = name(word, told).unwrap_or(member.tag);
+                own.route.clone_from(&word.value);
+                member.tag = tag(&word.value, pool, told, &word.at).unwrap_or(member.tag);
             }
-            "redirect" => member.redirect = name(word, told),
+            "redirect" => {
+                own.redirect.clone_from(&word.value);
+                member.redirect = Name::new(&word.value).ok();
+            }
             "status" => status(word, &mut member, &mut own, told),
             "retry" => {
                 own.retry = Duration::from_secs(number(word, 0, 86_400, told).unwrap_or(60));
@@ -457,14 +470,21 @@ fn weight(word: &Word, told: &mut Told) -> Option<Weight> {
     weight
 }
 
-fn name(word: &Word, told: &mut Told) -> Option<Name> {
-    match Name::new(&word.value) {
-        Ok(name) => Some(name),
-        Err(why) => {
-            told.error(&word.at, format!("{}={}: {why}", word.key, word.value), None);
-            None
-        }
+/// A tag of its own for a route.
+fn tag(route: &str, pool: &Pool, told: &mut Told, at: &Place) -> Option<Name> {
+    let clean = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let plain: String = route.chars().map(clean).take(50).collect();
+    let taken = |name: &Name| pool.members.iter().any(|member| member.tag == *name);
+    let tag = (1..1000)
+        .filter_map(|n| match n {
+            1 => Name::new(&plain).ok(),
+            n => Name::new(&format!("{plain}-{n}")).ok(),
+        })
+        .find(|name| !taken(name));
+    if tag.as_ref().is_some_and(|tag| *tag != *route) {
+        told.carried(at, &format!("route={route}, which another member has or no tag may be,"));
     }
+    tag
 }
 
 fn separator(word: &Word, told: &mut Told) -> Option<u8> {
@@ -493,11 +513,21 @@ fn on(word: &Word, told: &mut Told) -> bool {
     }
 }
 
+/// Digits up to what is none, as httpd reads numbers; none at all are 0.
 fn number(word: &Word, least: u64, most: u64, told: &mut Told) -> Option<u64> {
-    let value = word.value.parse().ok().filter(|value| (least..=most).contains(value));
-    if value.is_none() {
-        let message = format!("{} must be a whole number from {least} to {most}", word.key);
-        told.error(&word.at, message, None);
+    let end = word.value.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.value.len());
+    let read = word.value[..end].parse().ok();
+    let value = read.or((end == 0).then_some(0)).filter(|value| (least..=most).contains(value));
+    match value {
+        None => {
+            let message = format!("{} must be a whole number from {least} to {most}", word.key);
+            told.error(&word.at, message, None);
+        }
+        Some(value) if end < word.value.len() || end == 0 => {
+            let message = format!("{}={} is read as {value}", word.key, word.value);
+            told.warning(&word.at, message, Some("write a whole number".to_owned()));
+        }
+        Some(_) => {}
     }
     value
 }

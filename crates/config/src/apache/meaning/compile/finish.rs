@@ -7,10 +7,10 @@ use evenkeel_httpd::access::Access;
 use evenkeel_httpd::rewrite::Rewriting;
 use evenkeel_httpd::site::{BalancerNames, Place, Site, Sites, Target};
 use evenkeel_plan::{
-    Action, BindAddress, Bytes, Forwarded, ForwardedStyle, Listener, Name, Plan, Policy, Route,
+    Action, BindAddress, Forwarded, ForwardedStyle, Listener, Name, Plan, Policy, Route,
 };
 
-use super::{Making, Server, TargetOf};
+use super::{Making, Scoped, Server, TargetOf};
 use crate::apache::meaning::Told;
 use crate::apache::meaning::pools::{self, Checks, Use};
 
@@ -40,6 +40,7 @@ impl Making {
 
     /// Makes the pools; says for each target which it is.
     fn pools(&mut self, plan: &mut Plan, sites: &mut Sites, told: &mut Told) -> Vec<usize> {
+        self.give_words();
         let mut of_balancer: HashMap<(usize, String), usize> = HashMap::new();
         let main = self.servers.first();
         let timeout = main.and_then(|main| main.proxy_timeout.or(main.timeout));
@@ -108,6 +109,24 @@ impl Making {
         found
     }
 
+    /// What a virtual host says of a balancer of the main server counts for that one.
+    fn give_words(&mut self) {
+        let main = |scoped: &Scoped| scoped.scope == 0 && !scoped.balancer.members.is_empty();
+        for at in 0..self.balancers.len() {
+            let own = &self.balancers[at];
+            if own.scope == 0 || !own.balancer.members.is_empty() {
+                continue;
+            }
+            let name = own.balancer.name.clone();
+            let outer = self.balancers.iter().position(|o| main(o) && o.balancer.name == name);
+            if let Some(outer) = outer {
+                let words = std::mem::take(&mut self.balancers[at].balancer.words);
+                self.balancers[at].defined = false;
+                self.balancers[outer].balancer.words.extend(words);
+            }
+        }
+    }
+
     fn listeners(&self, main: &Server, hosts: &[Server], plan: &mut Plan, told: &mut Told) {
         let mut ports: Vec<u16> = self.listens.iter().map(|listen| listen.port).collect();
         ports.sort_unstable();
@@ -162,9 +181,6 @@ fn limits(listener: &mut Listener, main: &Server, host: &Server) {
         (Some(false), _) => listener.limits.requests_per_connection = 1,
         (_, requests) => listener.limits.requests_per_connection = requests.unwrap_or(100),
     }
-    if let Some(bytes) = host.body_max.or(main.body_max).filter(|bytes| *bytes > 0) {
-        listener.limits.body = Bytes(bytes);
-    }
 }
 
 /// A name for a pool that no other has.
@@ -204,7 +220,9 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
     // Redirects are those of the server, not of every location in it.
     let redirects = joined(&everywhere.redirects, &[]);
     everywhere.redirects = Vec::new();
+    let named = own.name.as_ref().and_then(|name| name.rsplit_once(':')?.1.parse().ok());
     Site {
+        port: named.or_else(|| own.addresses.iter().find_map(|address| address.port)),
         addresses: own.addresses.clone(),
         name,
         names,

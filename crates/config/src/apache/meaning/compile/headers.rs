@@ -70,7 +70,7 @@ fn change(op: &str, name: &str, values: &[&str]) -> Result<Change, String> {
             let pattern = values.first().ok_or("edit needs a pattern and a value")?;
             Change::Edit(Pattern::new(pattern, false)?, value(1)?, op == "edit*")
         }
-        "echo" => Change::Echo(Pattern::new(&format!("(?i)^(?:{name})$"), false)?),
+        "echo" => Change::Echo(Pattern::new(name, true)?),
         "note" => Change::Note(values.first().copied().unwrap_or_default().to_owned()),
         _ => return Err(format!("unknown action `{op}`")),
     })

@@ -25,9 +25,8 @@ impl Making {
             Some(Matched::Start(path)) => PassPath::Start(path.clone()),
             // A location by pattern: only with its groups, or as a match of its own.
             Some(Matched::Found(pattern)) => PassPath::Found(pattern.clone(), true),
-            Some(Matched::Shell(pattern)) => {
-                PassPath::Found(Pattern::new(&shell_as_regex(pattern), false).ok()?, false)
-            }
+            // httpd compares the pattern itself with the path, so it never matches.
+            Some(Matched::Shell(pattern)) => PassPath::Start(pattern.clone()),
             None => {
                 let (first, rest) = args.split_first()?;
                 args = rest;
@@ -110,9 +109,13 @@ impl Making {
                 told.error(at, format!("`{url}` is no URL"), Some("write http://host:port".into()));
                 return None;
             };
-            let slash = plain[after..].find('/').map_or(plain.len(), |slash| after + slash);
-            let (authority, path) = plain.split_at(slash);
-            if authority.contains('$') {
+            let ends = |text: &str| text.find(['/', '$']).into_iter().chain(text.find("%{")).min();
+            let slash = ends(&plain[after..]).map_or(plain.len(), |slash| after + slash);
+            let path = &plain[slash..];
+            // `http://b$1` is fine when the group begins with a slash; `http://$1` and
+            // `http://b$1.example/` name hosts.
+            let more = path.strip_prefix('$').and_then(|rest| rest.chars().nth(1));
+            if slash == after || more.is_some_and(|next| next != '/') {
                 told.not_yet(at, "a host that depends on the request");
                 return None;
             }
@@ -127,22 +130,4 @@ impl Making {
         let route = self.targets.len() - 1;
         Some(Target { route, balancer: 0, url, path })
     }
-}
-
-/// A path with `*` and `?` (not across slashes) as a pattern.
-fn shell_as_regex(pattern: &str) -> String {
-    let mut out = String::from("^");
-    for c in pattern.chars() {
-        match c {
-            '*' => out.push_str("[^/]*"),
-            '?' => out.push_str("[^/]"),
-            '[' | ']' => out.push(c),
-            c if c.is_ascii_alphanumeric() || c == '/' => out.push(c),
-            c => {
-                out.push('\\');
-                out.push(c);
-            }
-        }
-    }
-    out
 }

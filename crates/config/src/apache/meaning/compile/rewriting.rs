@@ -17,7 +17,8 @@ impl Making {
         server: &mut Server,
         told: &mut Told,
     ) {
-        let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+        let args = words(&directive.raw_args);
+        let args: Vec<&str> = args.iter().map(|arg| &**arg).collect();
         let at = &directive.at;
         match (&*directive.canonical, &args[..]) {
             ("RewriteEngine", [word]) => server.rewrite_engine = Some(on(word)),
@@ -46,6 +47,39 @@ impl Making {
             _ => told.error(at, format!("{}: arguments are missing", directive.name), None),
         }
     }
+}
+
+/// The arguments as mod_rewrite takes them apart: a backslash keeps a blank in its word.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let quote = Some(first).filter(|c| matches!(c, '"' | '\''));
+        let mut word = String::new();
+        let mut chars = rest.char_indices().skip(usize::from(quote.is_some())).peekable();
+        let mut end = rest.len();
+        while let Some((at, c)) = chars.next() {
+            let next = chars.peek().map(|(_, next)| *next);
+            match (quote, c) {
+                (Some(quote), c) if c == quote => {
+                    end = at + c.len_utf8();
+                    break;
+                }
+                (None, c) if c.is_whitespace() => {
+                    end = at;
+                    break;
+                }
+                (Some(quote), '\\') if next == Some(quote) => {}
+                (None, '\\') if next.is_some_and(char::is_whitespace) => {
+                    word.extend(chars.next().map(|(_, blank)| blank));
+                }
+                (_, c) => word.push(c),
+            }
+        }
+        words.push(word);
+        rest = rest[end..].trim_start();
+    }
+    words
 }
 
 /// `[A,B=c]` as words.
@@ -104,7 +138,9 @@ fn rule(
         let flags = &mut flags_read;
         match &*name {
             "P" | "PROXY" => flags.proxy = true,
-            "L" | "LAST" | "END" | "PT" | "PASSTHROUGH" => flags.last |= !name.starts_with('P'),
+            "L" | "LAST" | "END" => flags.last = true,
+            "PT" | "PASSTHROUGH" => flags.through = true,
+            "UNSAFEALLOW3F" => flags.unsafe_3f = true,
             "R" | "REDIRECT" => {
                 flags.redirect = Some(match &*value.to_ascii_lowercase() {
                     "" | "temp" => 302,

@@ -254,7 +254,6 @@ impl Making {
             ("KeepAlive", [word]) => server.keep_alive = Some(on(word)),
             ("KeepAliveTimeout", [time]) => server.keep_alive_timeout = Some(duration(time)),
             ("MaxKeepAliveRequests", [number]) => server.keep_alive_requests = number.parse().ok(),
-            ("LimitRequestBody", [number]) => server.body_max = number.parse().ok(),
             ("HeartbeatStorage", [path]) => self.heartbeat = Some(path.into()),
             ("BalancerInherit" | "ProxyPassInherit", [word]) => {
                 server.inherits_off += usize::from(!on(word));
@@ -333,6 +332,8 @@ pub(super) fn set_env_if(directive: &Directive, told: &mut Told) -> Option<Optio
         }
         _ => return None,
     };
+    let plain =
+        !pattern.contains(['^', '.', '$', '|', '(', ')', '[', ']', '*', '+', '?', '{', '}']);
     let pattern = match Pattern::new(pattern, any_case) {
         Ok(pattern) => pattern,
         Err(why) => {
@@ -340,6 +341,12 @@ pub(super) fn set_env_if(directive: &Directive, told: &mut Told) -> Option<Optio
             return Some(None);
         }
     };
+    let mut variables = assigned(variables);
+    if plain {
+        // Without a pattern nothing is filled in.
+        let values = variables.iter_mut().filter_map(|(_, value)| value.as_mut());
+        values.for_each(|value| *value = String::from_utf8_lossy(value).replace('$', "\\$").into());
+    }
     let known = match &*attribute.to_ascii_lowercase() {
         "remote_addr" => Some("REMOTE_ADDR"),
         "remote_host" => Some("REMOTE_HOST"),
@@ -353,7 +360,7 @@ pub(super) fn set_env_if(directive: &Directive, told: &mut Told) -> Option<Optio
         Some(name) => LookedAt::Known(name, pattern),
         None => LookedAt::Named(attribute.to_owned(), pattern),
     };
-    Some(Some(SetEnvIf { looked_at, variables: assigned(variables) }))
+    Some(Some(SetEnvIf { looked_at, variables }))
 }
 
 fn assigned(words: &[&str]) -> Vec<(String, Option<Vec<u8>>)> {
