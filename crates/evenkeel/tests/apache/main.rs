@@ -80,7 +80,9 @@ fn every_decision_is_apaches() {
 fn converted_configurations_decide_the_same() {
     let wanted = std::env::var("EVENKEEL_CASE").unwrap_or_default();
     let (mut wrong, mut carried) = (Vec::new(), 0);
-    for script in script::scripts().iter().filter(|script| script.name.contains(&wanted)) {
+    let scripts = script::scripts();
+    let decisions = scripts.iter().filter(|script| !script.bytes && script.name.contains(&wanted));
+    for script in decisions {
         let mut origins = origins();
         let config = config(script, &origins);
         let Some(started) = Balancer::converted(&config) else { continue };

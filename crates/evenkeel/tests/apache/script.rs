@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! === a name            "full" in it: every header is compared, not only the usual ones;
-//!                       "calm": a pause before each request
+//!                       "calm": a pause before each request; "bytes": about the bytes of heads
+//!                       and the ends of connections, which native terms do not copy
 //! configuration         {a}, {b}, {c}: addresses of members; {folder}; {port}
 //! ---
 //! GET /path Field: value | Field: value
@@ -19,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) config: String,
     pub(crate) steps: Vec<String>,
     pub(crate) full: bool,
+    /// About bytes, not decisions.
+    pub(crate) bytes: bool,
     /// httpd's count of requests under way lags behind: it gets time between requests.
     pub(crate) calm: bool,
 }
@@ -46,6 +49,7 @@ fn script(text: &str) -> Script {
         name: name.to_owned(),
         config: config.to_owned(),
         steps,
+        bytes: name.split(' ').any(|word| word == "bytes" || word == "full"),
         full: name.split(' ').any(|word| word == "full"),
         calm: name.split(' ').any(|word| word == "calm"),
     }

@@ -187,7 +187,8 @@ fn location(
     all: &mut Gathered,
     told: &mut Told,
 ) {
-    let mut location = Location { path: path.clone(), pass: None, own: Settings::default() };
+    let mut location =
+        Location { path: path.clone(), pass: None, own: Settings::default(), said: false };
     let front = match &path {
         Matched::Prefix(path) => path.clone(),
         Matched::Pattern(_) => String::new(),
@@ -198,7 +199,12 @@ fn location(
             told.not_yet(&section.at, "a section within a location");
             continue;
         };
+        location.said |= !directive.canonical.starts_with("ProxyPass");
         let known = match &*directive.canonical {
+            "ProxyPass" if matches!(path, Matched::Pattern(_)) => {
+                told.carried(&directive.at, "ProxyPass in a location by pattern");
+                true
+            }
             "ProxyPass" | "ProxyPassMatch" => pass(directive, Some(&path), &mut inner, all, told),
             "Require" => is_granted(directive),
             // A page of Apache's own: the location answers 404 here.
@@ -288,6 +294,9 @@ fn setting(directive: &Directive, own: &mut Settings, front: &str, told: &mut To
 
 fn header(directive: &Directive, own: &mut Settings, request: bool, told: &mut Told) -> bool {
     let mut args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+    if args.first() == Some(&"always") {
+        told.carried(&directive.at, "`always`, for errors that are made here,");
+    }
     if args.first().is_some_and(|word| matches!(*word, "always" | "onsuccess")) {
         args.remove(0);
     }
@@ -295,6 +304,9 @@ fn header(directive: &Directive, own: &mut Settings, request: bool, told: &mut T
     let op = args.first().map(|op| op.to_ascii_lowercase()).unwrap_or_default();
     let name = args.get(1).map(|name| name.trim_end_matches(':').to_ascii_lowercase());
     let name = name.unwrap_or_default();
+    if request && (name == "host" || name.starts_with("x-forwarded")) {
+        told.carried(&directive.at, &format!("a change of {name}"));
+    }
     let plain = |value: &str| !value.contains(['%', '{']);
     match (&*op, &args[..]) {
         ("set", [_, _, value]) if plain(value) => edits.set.push((name, (*value).to_owned())),

@@ -147,6 +147,7 @@ pub(super) fn balancer(
         }
     }
     native_probes(&mut pool, &rules, told);
+    uncarried(&pool.name, &rules, balancer, used, told);
     pool.rules = Some(Box::new(rules));
     pool.affinity = session.affinity(used);
     pool.health.passive = Some(passive);
@@ -189,6 +190,9 @@ pub(super) fn worker(
         pool.members.push(member);
     }
     rules.members.iter_mut().for_each(|member| member.ignore_errors = ignoring);
+    if !ignoring {
+        told.carried(&line.at, "status=-I of a worker");
+    }
     pool.health.passive = (!ignoring).then_some(passive);
     pool.rules = Some(Box::new(rules));
     retries(&mut pool, 0);
@@ -379,6 +383,31 @@ fn template(word: &Word, probing: &mut Probing, checks: &Checks, told: &mut Told
     };
     for word in words {
         probing.take(word, told);
+    }
+}
+
+/// What native terms do not have.
+fn uncarried(name: &Name, rules: &PoolRules, balancer: &Balancer, used: &Use, told: &mut Told) {
+    let Some(line) = balancer.members.first() else { return };
+    let members = &rules.members;
+    let sticky = balancer.words.iter().any(|word| word.key == "stickysession");
+    for (is, what) in [
+        (rules.no_forced_recovery, "forcerecovery=Off"),
+        (rules.timeouts_count, "failontimeout=On"),
+        (rules.semicolon_ends, "scolonpathdelim=On"),
+        (!rules.wait.is_zero(), "timeout"),
+        (members.iter().any(|member| member.ignore_errors), "status=+I"),
+        (members.iter().any(|member| member.retry != members[0].retry), "several times of retry"),
+        (members.iter().any(|member| member.check.is_some()), "that a check ends an error early"),
+        (
+            sticky && !used.announced.is_empty() && members.iter().any(|m| m.route.is_empty()),
+            "members without a route",
+        ),
+        (balancer.members.iter().any(|m| m.url.ends_with('/')), "slashes at the end of members"),
+    ] {
+        if is {
+            told.carried(&line.at, &format!("balancer {name}: {what}"));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::Told;
 use super::pools::{self, Use};
 use super::sites::{Gathered, Location, Matched, MemberLine, Pass, Settings, Site};
 use super::sites::{balancer_name, is_balancer};
+use crate::apache::Place;
 
 /// The plan of all that was gathered.
 pub(super) fn plan(all: &Gathered, told: &mut Told) -> Plan {
@@ -79,6 +80,11 @@ impl Making<'_> {
         };
         let all = self.all;
         let hosts: Vec<&Site> = all.hosts.iter().filter(serves).collect();
+        let addressed =
+            |site: &&Site| site.addresses.iter().any(|address| !address.starts_with(['*', '_']));
+        if hosts.iter().any(|site| addressed(&site)) {
+            self.told.carried(&nowhere(), "virtual hosts by address");
+        }
         for site in hosts.iter().filter(|site| !site.names.is_empty()) {
             self.site(Some(site), site.names.clone(), listener);
             self.nothing(site.names.clone(), listener);
@@ -86,7 +92,25 @@ impl Making<'_> {
         self.site(hosts.first().copied(), Vec::new(), listener);
     }
 
+    /// Locations that say something about paths which no rule of their own takes.
+    fn loose_locations(&mut self, host: Option<&Site>) {
+        let main = &self.all.main;
+        let sites = [Some(main), host].into_iter().flatten();
+        let passes: Vec<&Pass> = sites.clone().flat_map(|site| &site.passes).collect();
+        for location in sites.flat_map(|site| &site.locations) {
+            let Matched::Prefix(front) = &location.path else { continue };
+            let within = |pass: &&Pass| match &pass.path {
+                Matched::Prefix(path) => path.starts_with(front.as_str()),
+                Matched::Pattern(_) => false,
+            };
+            if location.pass.is_none() && location.said && !passes.iter().all(|p| within(&p)) {
+                self.told.carried(&nowhere(), &format!("<Location {front}> without a ProxyPass"));
+            }
+        }
+    }
+
     fn site(&mut self, host: Option<&Site>, names: Vec<HostMatch>, listener: &Name) {
+        self.loose_locations(host);
         let main = &self.all.main;
         let own = host.map_or_else(|| main.own.clone(), |host| merged(&main.own, &host.own));
         // Later locations first: the last that matches and has a rule wins.
@@ -120,7 +144,13 @@ impl Making<'_> {
         let Some(name) = self.fresh_name() else { return };
         let path = match &pass.path {
             Matched::Prefix(path) => front(path),
-            Matched::Pattern(pattern) => PathMatch::Regex(pattern.clone()),
+            Matched::Pattern(pattern) => {
+                let target = pass.to.as_ref().and_then(|to| to.split_once("://"));
+                if target.is_some_and(|(_, rest)| rest.trim_end_matches('/').contains(['/', '$'])) {
+                    self.told.carried(&pass.at, "a pattern with a path or groups as its target");
+                }
+                PathMatch::Regex(pattern.clone())
+            }
         };
         let mut route = Route::new(name, respond(404));
         route.listeners = vec![listener.clone()];
@@ -238,6 +268,10 @@ impl Making<'_> {
     fn fresh_name(&self) -> Option<Name> {
         Name::new(&format!("rule-{}", self.plan.routes.len() + 1)).ok()
     }
+}
+
+fn nowhere() -> Place {
+    Place { file: 0, line: 1, span: 0..0, used_at: None }
 }
 
 /// `/app` is itself and all below it, `/app/` only what is below.

@@ -56,6 +56,8 @@ pub(super) struct Location {
     pub(super) path: Matched,
     pub(super) pass: Option<Pass>,
     pub(super) own: Settings,
+    /// It holds more than a `ProxyPass`.
+    pub(super) said: bool,
 }
 
 /// What a path must look like.
