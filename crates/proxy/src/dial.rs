@@ -164,7 +164,8 @@ impl Dialing<'_> {
         let mut ticket = None;
         loop {
             let now = clock::now();
-            match balance.pick(&ask(Micros(now.0)), &mut self.core.rng.borrow_mut()) {
+            let picked = balance.pick(&ask(Micros(now.0)), &mut self.core.rng.borrow_mut());
+            match picked {
                 Ok(pick) => return Ok((pick.guard, pick.bound)),
                 Err(NoMember::AllBusy) => {}
                 Err(_) if self.waits(now, &mut until) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use evenkeel_httpd::{Asked, Fields, Own, Passage, Sites, Times, Verdict};
 use evenkeel_net::{Peer, clock};
-use evenkeel_wire::http1::{Framing, Known, Version, write};
+use evenkeel_wire::http1::{Framing, Known, RequestHead, Version, write};
 
 use crate::cause::Failure;
 use crate::filter::edits::Edits;
@@ -71,6 +71,19 @@ pub(crate) fn route<'s>(
         ActionRt::Pool(pool) => Some((route, pool)),
         _ => None,
     }
+}
+
+/// The protocol the member is asked to switch to, if the client wants that and the rules allow it.
+pub(crate) fn upgrade(
+    session: &Session,
+    head: &RequestHead,
+    passage: &RefCell<Option<Box<Passage>>>,
+    member: usize,
+) -> Option<Vec<u8>> {
+    let protocol = head.upgrade?.of(session.buffer.bytes());
+    let passage = passage.borrow();
+    let may = passage.as_ref().is_none_or(|passage| passage.may_switch(member, protocol));
+    may.then(|| protocol.to_vec())
 }
 
 /// How long the member may take to answer.

@@ -230,23 +230,6 @@ impl Making {
             ("RewriteEngine" | "RewriteCond" | "RewriteRule", _) => {
                 self.rewriting_line(directive, scope, server, told);
             }
-            ("AllowEncodedSlashes", [word]) => {
-                server.slashes = Some(match &*word.to_ascii_lowercase() {
-                    "on" => EncodedSlashes::On,
-                    "nodecode" => EncodedSlashes::NoDecode,
-                    _ => EncodedSlashes::Off,
-                });
-            }
-            ("MergeSlashes", [word]) => server.merge_slashes = Some(on(word)),
-            ("UseCanonicalName", [word]) => server.canonical_name = Some(on(word)),
-            ("ProxyVia", [word]) => {
-                server.via = Some(match &*word.to_ascii_lowercase() {
-                    "on" => Via::On,
-                    "full" => Via::Full,
-                    "block" => Via::Block,
-                    _ => Via::Off,
-                });
-            }
             ("TraceEnable", [word]) => server.trace = Some(!word.eq_ignore_ascii_case("off")),
             ("ProxyMaxForwards", [number]) => server.max_forwards = number.parse().ok(),
             ("Timeout", [number]) => server.timeout = Some(seconds(number)),
@@ -271,32 +254,54 @@ impl Making {
                     }
                 }
             }
-            _ => return self.server_environment(directive, server, told),
+            _ => {
+                return paths_line(directive, server)
+                    || server_environment(directive, server, told);
+            }
         }
         true
     }
+}
 
-    /// `SetEnvIf` and its like, which are read before a location is known.
-    fn server_environment(
-        &mut self,
-        directive: &Directive,
-        server: &mut Server,
-        told: &mut Told,
-    ) -> bool {
-        match &*directive.canonical {
-            "ProxyRequests" => directive.args.first().is_some_and(|arg| !on(&arg.text)),
-            "SSLEngine" | "SSLProxyEngine" => {
-                directive.args.first().is_some_and(|arg| !on(&arg.text))
-            }
-            "LoadModule" | "ServerRoot" => true,
-            _ => match set_env_if(directive, told) {
-                Some(rule) => {
-                    server.set_env_if.extend(rule);
-                    true
-                }
-                None => false,
-            },
+/// What is said about paths and names of a server; false when it is something else.
+fn paths_line(directive: &Directive, server: &mut Server) -> bool {
+    let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+    match (&*directive.canonical, &args[..]) {
+        ("AllowEncodedSlashes", [word]) => {
+            server.slashes = Some(match &*word.to_ascii_lowercase() {
+                "on" => EncodedSlashes::On,
+                "nodecode" => EncodedSlashes::NoDecode,
+                _ => EncodedSlashes::Off,
+            });
         }
+        ("MergeSlashes", [word]) => server.merge_slashes = Some(on(word)),
+        ("UseCanonicalName", [word]) => server.canonical_name = Some(on(word)),
+        ("ProxyVia", [word]) => {
+            server.via = Some(match &*word.to_ascii_lowercase() {
+                "on" => Via::On,
+                "full" => Via::Full,
+                "block" => Via::Block,
+                _ => Via::Off,
+            });
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// `SetEnvIf` and its like, which are read before a location is known.
+fn server_environment(directive: &Directive, server: &mut Server, told: &mut Told) -> bool {
+    match &*directive.canonical {
+        "ProxyRequests" => directive.args.first().is_some_and(|arg| !on(&arg.text)),
+        "SSLEngine" | "SSLProxyEngine" => directive.args.first().is_some_and(|arg| !on(&arg.text)),
+        "LoadModule" | "ServerRoot" => true,
+        _ => match set_env_if(directive, told) {
+            Some(rule) => {
+                server.set_env_if.extend(rule);
+                true
+            }
+            None => false,
+        },
     }
 }
 
