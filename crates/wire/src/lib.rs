@@ -5,6 +5,7 @@
 //! same verdict however the bytes were cut. Everything a peer can make it store is bounded.
 #![forbid(unsafe_code)]
 
+pub mod ajp;
 pub mod cookie;
 pub mod http1;
 pub mod proxy_protocol;

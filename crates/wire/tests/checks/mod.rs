@@ -2,6 +2,8 @@
 //! call these; they panic when something does not hold.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each includer uses some of it")]
 
+pub mod ajp;
+
 use std::hash::DefaultHasher;
 
 use evenkeel_wire::http1::{
