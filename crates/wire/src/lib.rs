@@ -7,6 +7,7 @@
 
 pub mod ajp;
 pub mod cookie;
+pub mod fastcgi;
 pub mod http1;
 pub mod proxy_protocol;
 pub mod query;

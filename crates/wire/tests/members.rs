@@ -3,11 +3,17 @@
 
 mod checks;
 
-use checks::ajp;
+use checks::{ajp, fastcgi};
+use evenkeel_wire::fastcgi::{Event, Params, ProtocolStatus, write};
 use proptest::prelude::*;
 
 fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..most)
+}
+
+/// Bytes whose order shows.
+fn numbered(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8).collect()
 }
 
 /// Overwrites some places, cuts out or doubles them.
@@ -66,6 +72,21 @@ fn said() -> impl Strategy<Value = Said> {
     })
 }
 
+/// Records of a responder for request 1: kind, content, padding.
+fn records() -> impl Strategy<Value = Vec<(u8, Vec<u8>, u8)>> {
+    prop::collection::vec((6..=7u8, bytes(300), any::<u8>()), 0..6)
+}
+
+fn spelt(records: &[(u8, Vec<u8>, u8)], app_status: u32) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for (kind, content, padding) in records {
+        fastcgi::record(&mut wire, *kind, 1, content, *padding);
+    }
+    let end = [&app_status.to_be_bytes()[..], &[0; 4]].concat();
+    fastcgi::record(&mut wire, 3, 1, &end, 3);
+    wire
+}
+
 proptest! {
     #[test]
     fn answers_of_containers_do_not_depend_on_cuts(said in said(), edits in edits()) {
@@ -94,10 +115,11 @@ proptest! {
 
     #[test]
     fn containers_get_every_body(
-        data in bytes(30_000),
+        length in 0..30_000usize,
         announced: bool,
         asks in prop::collection::vec(1..10_000u16, 1..5),
     ) {
+        let data = numbered(length);
         prop_assert_eq!(ajp::upload(&data, announced, &asks), data);
     }
 
@@ -106,5 +128,77 @@ proptest! {
         ajp::answer(&data);
         ajp::answer(&[&b"AB\0"[..], &data].concat());
         ajp::request(&data);
+        fastcgi::answer(&data);
+        fastcgi::answer(&[&b"\x01\x06\0\x01\0"[..], &data].concat());
+        fastcgi::head(&data);
+        fastcgi::request(&data);
+    }
+
+    #[test]
+    fn answers_of_responders_do_not_depend_on_cuts(records in records(), edits in edits()) {
+        fastcgi::answer(&edit(spelt(&records, 0), &edits));
+    }
+
+    #[test]
+    fn answers_of_responders_are_read_back(
+        records in records(),
+        app_status: u32,
+        cut in 1..200usize,
+        next in bytes(9),
+    ) {
+        let wire = [spelt(&records, app_status), next.clone()].concat();
+        let answer = fastcgi::read(&wire, 1, cut);
+        let of = |wanted: u8| -> Vec<u8> {
+            let stream = records.iter().filter(|(kind, ..)| *kind == wanted);
+            stream.flat_map(|(_, content, _)| content.clone()).collect()
+        };
+        let end = Event::End { app_status, protocol_status: ProtocolStatus::Complete };
+        prop_assert_eq!((answer.refusal, answer.rest, answer.end), (None, next.len(), Some(end)));
+        prop_assert_eq!((answer.stdout, answer.stderr), (of(6), of(7)));
+    }
+
+    #[test]
+    fn cgi_heads_do_not_depend_on_cuts(
+        lines in prop::collection::vec(("[A-Za-z-]{1,9}", "[ -~]{0,12}", "\r?\n"), 0..6),
+        status in prop::option::of(150..620u16),
+        edits in edits(),
+    ) {
+        let mut text = status.map(|status| format!("Status: {status} x\r\n")).unwrap_or_default();
+        for (name, value, end) in lines {
+            text += &format!("{name}: {value}{end}");
+        }
+        text += "\r\nbody";
+        fastcgi::head(&edit(text.into_bytes(), &edits));
+    }
+
+    #[test]
+    fn responders_understand_requests(
+        lines in prop::collection::vec("[a-zA-Z0-9:/_ -]{0,30}", 0..20),
+        long in 0..300usize,
+    ) {
+        let lines = lines.join("\n");
+        fastcgi::request(lines.as_bytes());
+        fastcgi::request(format!("{}\n{lines}", "x".repeat(long)).as_bytes());
+    }
+
+    #[test]
+    fn responders_get_every_variable_and_byte(
+        pairs in prop::collection::vec((bytes(200), bytes(3000)), 0..40),
+        length in 0..140_000usize,
+    ) {
+        let body = numbered(length);
+        let mut params = Params::new(1 << 20);
+        for (name, value) in &pairs {
+            params.push(name, value).unwrap();
+        }
+        let mut wire = Vec::new();
+        write::begin(&mut wire, 9, false);
+        write::params(&mut wire, 9, &params);
+        let (first, last) = body.split_at(body.len() / 3);
+        write::stdin(&mut wire, 9, first);
+        write::stdin(&mut wire, 9, last);
+        write::end_stdin(&mut wire, 9);
+        let want = fastcgi::Understood { id: 9, keep_conn: false, params: pairs, stdin: body };
+        prop_assert_eq!(fastcgi::understand(&wire), Some(want));
     }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each includer uses some of it")]
 
 pub mod ajp;
+pub mod fastcgi;
 
 use std::hash::DefaultHasher;
 
