@@ -46,7 +46,8 @@ fn written(request: &Request<'_>, fields: &[(&str, &str)]) -> Result<Vec<u8>, Re
     result.map(|()| out.split_off(6))
 }
 
-/// What httpd 2.4.71 sent for `curl -H 'X-A: 1' …/j/x?c=d` and `curl -X PATCH …/j/y`.
+/// What httpd 2.4.71 sent for `curl -H 'X-A: 1' …/j/x?c=d` and `curl -X PATCH …/j/y`, the second
+/// with the client's port of the first.
 #[test]
 fn a_request_is_written_as_httpd_writes_it() {
     let head = "00 08 'HTTP/1.1' 00 00 04 URI 00 00 09 '127.0.0.1' 00 ff ff 00 09 '127.0.0.1' 00

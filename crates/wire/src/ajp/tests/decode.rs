@@ -55,6 +55,7 @@ const GET_BODY: &str = "06 1f fa";
 /// The least head.
 const OK: &str = "04 00 c8 00 00 00 00 00";
 
+/// Composed after Tomcat's sources, not recorded.
 #[test]
 fn an_answer_is_read_as_tomcat_sends_it() {
     let page = dump(
