@@ -33,7 +33,7 @@ mod view;
 mod xml;
 
 pub use asked::{Asked, BODY_READ, QUERY_READ};
-pub use orders::{Change, HealthChange, Parsed, parse};
+pub use orders::{HealthOrder, Order, Parsed, parse};
 pub use page::{ALLOW, Page, page, refusal};
 pub use status::status_page;
 pub use url::MemberUrl;

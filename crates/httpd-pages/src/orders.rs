@@ -16,20 +16,20 @@ const NUMBER_MAX: usize = 32;
 /// What a request comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
-    /// 200: carry out the changes, then show the page. 400 and 405: there are no changes, answer
+    /// 200: carry out the orders, then show the page. 400 and 405: there are no orders, answer
     /// with [`refusal`](crate::refusal).
     pub status: u16,
-    /// Which balancer was named: its place in the view. All changes are about it or about `member`.
+    /// Which balancer was named: its place in the view. All orders are about it or about `member`.
     pub balancer: Option<usize>,
     /// Which of the balancer's members was named: its place in the balancer.
     pub member: Option<usize>,
-    /// What to change, in this order. At most one for each field.
-    pub changes: Vec<Change>,
+    /// What to do, one after another. At most one for each field, also if nothing would change.
+    pub orders: Vec<Order>,
 }
 
-/// One change that a form orders, of the balancer or the member that [`Parsed`] names.
+/// One thing that a form orders, about the balancer or the member that [`Parsed`] names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum Order {
     /// The member's `loadfactor` in hundredths, 100 to 10,000. httpd also sets what the method has
     /// counted for each member of the balancer back to the member's factor.
     SetFactor(u32),
@@ -44,7 +44,7 @@ pub enum Change {
     /// counting anew for the whole balancer.
     SetFlag(Flag, bool),
     /// The member's health check. Only if the view has `expressions`.
-    SetHealth(HealthChange),
+    SetHealth(HealthOrder),
     /// The balancer's method, one of the view's. A new one begins its counting anew.
     SetMethod(String),
     /// How long a request waits for a usable member, 0 to 7,200 seconds.
@@ -60,9 +60,9 @@ pub enum Change {
     AddMember(MemberUrl),
 }
 
-/// A change of a health check.
+/// One thing that a form orders about a health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HealthChange {
+pub enum HealthOrder {
     /// What is asked, one of the view's `check_methods`.
     Method(HealthMethod),
     /// The name of a condition that the view has, at most 15 bytes; empty for none.
@@ -77,11 +77,11 @@ pub enum HealthChange {
     Uri(String),
 }
 
-/// Reads a request. Changes come only from a `POST` with a Referer of this server and the nonce of
-/// the balancer it names; without them, nothing is changed and nothing is said. Values out of their
+/// Reads a request. Orders come only from a `POST` with a Referer of this server and the nonce of
+/// the balancer it names; without them, nothing is ordered and nothing is said. Values out of their
 /// range are ignored one by one; a new member that cannot be is 400, another method 405.
 pub fn parse(view: &View, asked: &Asked<'_>) -> Parsed {
-    let mut parsed = Parsed { status: 200, balancer: None, member: None, changes: Vec::new() };
+    let mut parsed = Parsed { status: 200, balancer: None, member: None, orders: Vec::new() };
     let Some(kind) = asked.kind() else {
         parsed.status = 405;
         return parsed;
@@ -97,16 +97,16 @@ pub fn parse(view: &View, asked: &Asked<'_>) -> Parsed {
     if kind == Kind::Read || nonce.is_empty() || !same_secret(nonce, &balancer.nonce) {
         return parsed;
     }
-    let mut changes = Vec::new();
+    let mut orders = Vec::new();
     if let Some((_, member)) = chosen.member {
-        of_member(member, &parameters, &mut changes);
-        of_health(view, member, &parameters, &mut changes);
+        of_member(member, &parameters, &mut orders);
+        of_health(view, member, &parameters, &mut orders);
     }
-    of_balancer(view, balancer, &parameters, &mut changes);
+    of_balancer(view, balancer, &parameters, &mut orders);
     match new_member(balancer, &parameters) {
         Ok(added) => {
-            changes.extend(added.map(Change::AddMember));
-            parsed.changes = changes;
+            orders.extend(added.map(Order::AddMember));
+            parsed.orders = orders;
         }
         Err(()) => parsed.status = 400,
     }
@@ -129,33 +129,35 @@ impl<'a> Chosen<'a> {
         let mut balancers = view.balancers.iter().enumerate();
         let balancer = balancers.find(|(_, balancer)| balancer.name.eq_ignore_ascii_case(name));
         let member = balancer.and_then(|(_, balancer)| {
-            let url = MemberUrl::parse(parameters.text(Field::Worker)?)?;
-            let at = url.find(balancer.members.iter().map(|member| &*member.url))?;
+            let text = parameters.text(Field::Worker)?;
+            let mut names = balancer.members.iter().map(|member| &*member.url);
+            let exact = names.clone().position(|name| name == text);
+            let at = exact.or_else(|| MemberUrl::parse(text)?.find(&mut names))?;
             Some((at, balancer.members.get(at)?))
         });
         Chosen { balancer, member }
     }
 }
 
-fn of_member(member: &MemberView, parameters: &Parameters, changes: &mut Vec<Change>) {
+fn of_member(member: &MemberView, parameters: &Parameters, orders: &mut Vec<Order>) {
     let text = |field| parameters.text(field);
     let number = |field| text(field).map(leading_number);
     if let Some(factor) = text(Field::Factor).and_then(hundredths) {
-        changes.push(Change::SetFactor(factor));
+        orders.push(Order::SetFactor(factor));
     }
     if let Some(route) = free_text(parameters, Field::Route, &member.route) {
-        changes.push(Change::SetRoute(route));
+        orders.push(Order::SetRoute(route));
     }
     if let Some(redirect) = free_text(parameters, Field::Redirect, &member.redirect) {
-        changes.push(Change::SetRedirect(redirect));
+        orders.push(Order::SetRedirect(redirect));
     }
     for (field, flag) in FLAGS {
         if let Some(value) = number(field) {
-            changes.push(Change::SetFlag(flag, value != 0));
+            orders.push(Order::SetFlag(flag, value != 0));
         }
     }
     if let Some(set) = number(Field::Set).and_then(|set| within(set, 0, 99)) {
-        changes.push(Change::SetSet(set));
+        orders.push(Order::SetSet(set));
     }
 }
 
@@ -170,7 +172,7 @@ pub(crate) const FLAGS: [(Field, Flag); 7] = [
     (Field::HealthFailed, Flag::HealthFailed),
 ];
 
-fn of_health(view: &View, member: &MemberView, parameters: &Parameters, changes: &mut Vec<Change>) {
+fn of_health(view: &View, member: &MemberView, parameters: &Parameters, orders: &mut Vec<Order>) {
     let Some(known) = &view.expressions else {
         return;
     };
@@ -178,25 +180,25 @@ fn of_health(view: &View, member: &MemberView, parameters: &Parameters, changes:
     let health = member.hc.as_ref().unwrap_or(&without);
     let text = |field| parameters.text(field);
     let count = |field| text(field).map(leading_number).and_then(|n| within(n, 1, i32::MAX.into()));
-    let mut push = |change| changes.push(Change::SetHealth(change));
+    let mut push = |order| orders.push(Order::SetHealth(order));
     if let Some(interval) = text(Field::HealthInterval).and_then(milliseconds) {
-        push(HealthChange::Interval(interval));
+        push(HealthOrder::Interval(interval));
     }
     if let Some(passes) = count(Field::HealthPasses) {
-        push(HealthChange::Passes(passes));
+        push(HealthOrder::Passes(passes));
     }
     if let Some(fails) = count(Field::HealthFails) {
-        push(HealthChange::Fails(fails));
+        push(HealthOrder::Fails(fails));
     }
     let named = text(Field::HealthMethod).and_then(|name| {
         let mut offered = view.check_methods.iter().copied();
         offered.find(|method| method.name().eq_ignore_ascii_case(name))
     });
     if let Some(method) = named {
-        push(HealthChange::Method(method));
+        push(HealthOrder::Method(method));
     }
     if let Some(uri) = free_text(parameters, Field::HealthUri, &health.uri) {
-        push(HealthChange::Uri(uri));
+        push(HealthOrder::Uri(uri));
     }
     let is_known = |name: &str| {
         name.len() <= EXPRESSION_MAX && known.iter().any(|expression| expression.name == name)
@@ -205,9 +207,9 @@ fn of_health(view: &View, member: &MemberView, parameters: &Parameters, changes:
         .map(|name| if is_known(name) { name } else { "" })
         .filter(|_| named.unwrap_or(health.method).has_answer());
     match asked {
-        Some(name) => push(HealthChange::Expression(name.to_owned())),
+        Some(name) => push(HealthOrder::Expression(name.to_owned())),
         None if !named.unwrap_or(health.method).has_answer() && !health.expr.is_empty() => {
-            push(HealthChange::Expression(String::new()));
+            push(HealthOrder::Expression(String::new()));
         }
         None => {}
     }
@@ -217,7 +219,7 @@ fn of_balancer(
     view: &View,
     balancer: &BalancerView,
     parameters: &Parameters,
-    changes: &mut Vec<Change>,
+    orders: &mut Vec<Order>,
 ) {
     let text = |field| parameters.text(field);
     let number = |field| text(field).map(leading_number);
@@ -225,19 +227,19 @@ fn of_balancer(
         && *method != balancer.method
         && view.methods.iter().any(|known| known == method)
     {
-        changes.push(Change::SetMethod(method.to_owned()));
+        orders.push(Order::SetMethod(method.to_owned()));
     }
     if let Some(seconds) = number(Field::Timeout).and_then(|n| within(n, 0, 7200)) {
-        changes.push(Change::SetTimeout(seconds));
+        orders.push(Order::SetTimeout(seconds));
     }
     if let Some(attempts) = number(Field::Attempts).and_then(|n| within(n, 0, 99)) {
-        changes.push(Change::SetAttempts(attempts));
+        orders.push(Order::SetAttempts(attempts));
     }
     if let Some(value) = number(Field::NoFailover) {
-        changes.push(Change::SetNoFailover(value != 0));
+        orders.push(Order::SetNoFailover(value != 0));
     }
     if let Some(sticky) = text(Field::Sticky).and_then(sticky) {
-        changes.push(Change::SetSticky(sticky));
+        orders.push(Order::SetSticky(sticky));
     }
 }
 
