@@ -245,6 +245,13 @@ fn a_condition_needs_an_answer_to_look_at() {
     view.balancers[0].members[1].hc = Some(check);
     assert_eq!(orders(&view, "w_he=nope"), [set("")]);
     assert_eq!(orders(&view, "w_hm=TCP"), [method(HealthMethod::Tcp), set("")]);
+    let query = Some("nonce=secret&b=one&w=http://b:2");
+    let mut no_check = view.clone();
+    let stale = HealthView { expr: "up".to_owned(), ..HealthView::default() };
+    no_check.balancers[0].members[1].hc = Some(stale);
+    let look = Asked { method: "GET", query, ..post("", REFERER) };
+    assert_eq!(parse(&no_check, &look).orders, [], "to look clears nothing");
+    assert_eq!(orders(&no_check, ""), [set("")]);
     view.check_methods.retain(|method| *method != HealthMethod::Tcp);
     assert_eq!(orders(&view, "w_hm=TCP"), []);
     view.expressions = None;
