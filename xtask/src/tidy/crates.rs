@@ -21,6 +21,7 @@ const ROWS: &[Row] = &[
         internal: &["httpd", "plan"],
         external: &["annotate-snippets", "regex", "serde", "serde_json", "toml"],
     },
+    Row { name: "httpd-pages", internal: &[], external: &[] },
     Row { name: "observe", internal: &["plan"], external: &["foldhash"] },
     Row { name: "net", internal: &[], external: &["libc", "rustix", "socket2", "tokio"] },
     Row {

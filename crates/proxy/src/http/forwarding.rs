@@ -44,7 +44,7 @@ impl Forwarding<'_> {
     ) -> Result<Done, Failure> {
         let member = self.toward(upstream.member);
         match &scratch.passage {
-            Some(_) => passing::write_head(session, scratch, upstream.member),
+            Some(_) => passing::write_head(session, scratch, self.pool, upstream.member),
             None => self.write_head(session, scratch, member),
         }
         let passage = RefCell::new(scratch.passage.take());

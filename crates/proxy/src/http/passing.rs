@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use evenkeel_httpd::{Asked, Fields, Own, Passage, Sites, Times, Verdict};
 use evenkeel_net::{Peer, clock};
+use evenkeel_plan::MemberProtocol;
 use evenkeel_wire::http1::{Framing, Known, RequestHead, Version, write};
 
 use crate::cause::Failure;
 use crate::filter::edits::Edits;
+use crate::foreign;
 use crate::http::record::Tally;
 use crate::http::respond;
 use crate::http::scratch::Scratch;
@@ -46,8 +48,10 @@ pub(crate) fn begin(
         times: times(session),
     };
     let ends_here = [Known::Host, Known::ContentLength, Known::Http2Settings];
-    let fields =
-        head.fields.iter().filter(|field| !field.drop && !ends_here.contains(&field.known));
+    let fields = head.fields.iter().filter(|field| {
+        let ours = field.name.of(buf).eq_ignore_ascii_case(foreign::FACTS);
+        !field.drop && !ours && !ends_here.contains(&field.known)
+    });
     let fields = fields.map(|field| (field.name.of(buf), field.value.of(buf)));
     scratch.passage = Some(Box::new(Passage::new(sites, &asked, fields)));
     Ok(())
@@ -100,12 +104,16 @@ pub(crate) fn time(
 }
 
 /// Writes the head for the member.
-pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, member: usize) {
+pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, pool: &PoolRt, member: usize) {
     scratch.down.clear();
     let (out, head) = (&mut scratch.up, &scratch.head);
     out.clear();
     let Some(passage) = &scratch.passage else { return };
-    passage.write_request(member, out);
+    let foreign = pool.plan.rules.as_ref().is_some_and(|r| r.protocol != MemberProtocol::Http);
+    passage.write_request(member, foreign, out);
+    if foreign {
+        facts(passage, head.target.of(session.buffer.bytes()), out);
+    }
     match head.body {
         Framing::Length(length) => write::number_field(out, b"Content-Length", length),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -121,6 +129,22 @@ pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, member: usize
         None => {}
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// What members that do not speak HTTP are told about the client.
+fn facts(passage: &Passage, target: &[u8], out: &mut Vec<u8>) {
+    let facts = &passage.facts;
+    let text = format!(
+        "{} {} {} {} {} {} {}",
+        facts.client,
+        facts.client_port,
+        facts.local.ip(),
+        facts.local.port(),
+        u8::from(facts.https),
+        String::from_utf8_lossy(&facts.host),
+        String::from_utf8_lossy(target)
+    );
+    write::field(out, foreign::FACTS, text.as_bytes());
 }
 
 /// Answers what no member serves.

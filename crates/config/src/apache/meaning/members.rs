@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use evenkeel_httpd::site::MemberNames;
 use evenkeel_plan::{
-    Address, Member, MemberRules, MemberState, Name, Passive, Pool, PoolRules, Weight,
+    Address, Member, MemberProtocol, MemberRules, MemberState, Name, Passive, Pool, PoolRules,
+    Weight,
 };
 
 use super::Told;
@@ -18,6 +19,7 @@ pub(super) struct Url {
     pub(super) address: Address,
     /// Without a slash at its end.
     pub(super) path: String,
+    pub(super) protocol: MemberProtocol,
     /// What httpd calls it.
     pub(super) names: MemberNames,
 }
@@ -33,24 +35,29 @@ pub(super) fn url(text: &str, at: &Place, told: &mut Told) -> Option<Url> {
         return None;
     };
     let scheme = scheme.to_ascii_lowercase();
-    if !matches!(&*scheme, "http" | "ws") {
-        told.not_yet(at, &format!("a member that speaks {scheme}"));
-        return None;
-    }
+    let (protocol, port) = match &*scheme {
+        "http" | "ws" => (MemberProtocol::Http, 80),
+        "ajp" => (MemberProtocol::Ajp, 8009),
+        "fcgi" => (MemberProtocol::FastCgi, 8000),
+        _ => {
+            told.not_yet(at, &format!("a member that speaks {scheme}"));
+            return None;
+        }
+    };
     let (host, path) = match rest.find('/') {
         Some(slash) => rest.split_at(slash),
         None => (rest, ""),
     };
     let host = host.to_ascii_lowercase();
     let after = host.rsplit_once(']').map_or(&*host, |(_, after)| after);
-    let full = if after.contains(':') { host.clone() } else { format!("{host}:80") };
+    let full = if after.contains(':') { host.clone() } else { format!("{host}:{port}") };
     let address = match socket {
         Some(socket) => format!("unix:{socket}").parse(),
         None => full.parse(),
     };
     match address {
         Ok(address) => {
-            let short = host.strip_suffix(":80").unwrap_or(&host).to_owned();
+            let short = host.strip_suffix(&format!(":{port}")).unwrap_or(&host).to_owned();
             let front = socket.map_or(String::new(), |socket| format!("unix:{socket}|"));
             let names = MemberNames {
                 url: format!("{front}{scheme}://{short}{path}"),
@@ -60,7 +67,8 @@ pub(super) fn url(text: &str, at: &Place, told: &mut Told) -> Option<Url> {
                 timeout: None,
                 upgrade: if scheme == "ws" { vec!["websocket".to_owned()] } else { Vec::new() },
             };
-            Some(Url { address, path: path.trim_end_matches('/').to_owned(), names })
+            let path = path.trim_end_matches('/').to_owned();
+            Some(Url { address, path, names, protocol })
         }
         Err(why) => {
             told.error(at, format!("`{text}` is no address of a member: {why}"), None);
@@ -86,6 +94,8 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
         retry: Duration::from_secs(60),
         ignore_errors: false,
         stopped: false,
+        secret: None,
+        ping: None,
         check: None,
     };
     let mut url = url(&line.url, &line.at, told)?;
@@ -99,6 +109,10 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
         );
         return None;
     }
+    if !rules.members.is_empty() && rules.protocol != url.protocol {
+        told.not_yet(&line.at, "a balancer whose members speak several protocols");
+    }
+    rules.protocol = url.protocol;
     let mut probing = Probing::new();
     for word in &line.words {
         let known = own_word(word, &mut member, &mut own, &mut url.names, (&*pool, told))
@@ -118,12 +132,13 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
                 probing.take(word, told);
             }
             "hctemplate" => template(word, &mut probing, checks, told),
+            "ping" if url.protocol == MemberProtocol::Ajp => own.ping = time(word, 1000, told),
             // Waiting for `100 Continue` before a body is the member's choice here.
             "ping" => {
                 let _ = time(word, 1000, told);
                 told.warning(&word.at, format!("ping={} has no effect", word.value), None);
             }
-            "secret" => told.not_yet(&word.at, "a secret"),
+            "secret" => own.secret = Some(word.value.clone()),
             _ => told.error(&word.at, format!("unknown Worker parameter `{}`", word.key), None),
         }
     }

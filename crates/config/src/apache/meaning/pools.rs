@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use evenkeel_plan::{
-    Affinity, HostHeader, Name, Passive, Percent, Policy, Pool, PoolRules, RetryOn, StatusRange,
+    Affinity, HostHeader, MemberProtocol, Name, Passive, Percent, Policy, Pool, PoolRules, RetryOn,
+    StatusRange,
 };
 
 use evenkeel_httpd::site::MemberNames;
@@ -90,6 +91,8 @@ pub(super) fn balancer(
             pool.members.push(member);
         }
     }
+    let foreign = rules.protocol != MemberProtocol::Http;
+    passive.only_connect = !foreign;
     native_probes(&mut pool, &rules, told);
     uncarried(&pool.name, &rules, balancer, used, told);
     pool.rules = Some(Box::new(rules));
@@ -97,6 +100,11 @@ pub(super) fn balancer(
     pool.health.passive = Some(passive);
     let others = pool.members.len().saturating_sub(1) as u64;
     retries(&mut pool, attempts.unwrap_or(others));
+    if foreign {
+        // Such a member may have gone before it answered; the next one is asked then.
+        pool.retry.on = vec![RetryOn::Connect, RetryOn::ResetBeforeResponse, RetryOn::Timeout];
+        pool.retry.non_idempotent = false;
+    }
     (pool, names)
 }
 
@@ -158,6 +166,7 @@ fn uncarried(name: &Name, rules: &PoolRules, balancer: &Balancer, used: &Use, to
     let members = &rules.members;
     let sticky = balancer.words.iter().any(|word| word.key == "stickysession");
     for (is, what) in [
+        (rules.protocol != MemberProtocol::Http, "members that do not speak HTTP"),
         (rules.no_forced_recovery, "forcerecovery=Off"),
         (rules.timeouts_count, "failontimeout=On"),
         (rules.semicolon_ends, "scolonpathdelim=On"),
