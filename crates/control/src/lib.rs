@@ -10,6 +10,7 @@ mod controller;
 mod cores;
 mod log;
 pub mod notify;
+mod pages;
 mod probe;
 mod resolve;
 mod schedule;

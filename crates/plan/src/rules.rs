@@ -18,6 +18,12 @@ pub struct PoolRules {
     pub wait: Duration,
     /// `HeartbeatStorage`, with `lbmethod=heartbeat`.
     pub heartbeat: Option<PathBuf>,
+    /// `nonce`: what forms must name; `None` (the word) takes forms away.
+    pub nonce: Option<String>,
+    /// `growth`: members that may be added at run time.
+    pub growth: usize,
+    /// Members of the configuration.
+    pub configured: usize,
     /// What the members speak.
     pub protocol: MemberProtocol,
     /// Of each member, in order.
@@ -37,7 +43,7 @@ pub enum MemberProtocol {
 }
 
 /// What an Apache configuration says of a member.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct MemberRules {
     /// `route`: several members may have the same.
     pub route: String,

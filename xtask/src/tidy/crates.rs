@@ -31,7 +31,17 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "control",
-        internal: &["balance", "config", "httpd", "net", "observe", "plan", "proxy", "wire"],
+        internal: &[
+            "balance",
+            "config",
+            "httpd",
+            "httpd-pages",
+            "net",
+            "observe",
+            "plan",
+            "proxy",
+            "wire",
+        ],
         external: &["arc-swap", "hickory-resolver", "tokio", "tracing"],
     },
     Row {

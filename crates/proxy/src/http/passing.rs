@@ -6,12 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_httpd::{Asked, Fields, Own, Passage, Sites, Times, Verdict};
-use evenkeel_net::{Peer, clock};
+use tokio::sync::oneshot;
+
+use evenkeel_httpd::{Asked, Fields, Handler, Own, Passage, Sites, Times, Verdict};
+use evenkeel_net::{Deadline, Peer, clock};
 use evenkeel_plan::MemberProtocol;
-use evenkeel_wire::http1::{Framing, Known, RequestHead, Version, write};
+use evenkeel_wire::http1::{self, BodyReader, Framing, Known, RequestHead, Version, write};
 
 use crate::cause::Failure;
+use crate::core::PageAsked;
 use crate::filter::edits::Edits;
 use crate::foreign;
 use crate::http::record::Tally;
@@ -19,6 +22,11 @@ use crate::http::respond;
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
 use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt, Snapshot};
+
+/// How long a page may take to be made.
+const PAGE_TIME: Duration = Duration::from_secs(5);
+/// Bytes of a form that are taken.
+const FORM_MAX: usize = 16 * 1024;
 
 /// Takes the request through the rules.
 pub(crate) fn begin(
@@ -154,18 +162,89 @@ pub(crate) async fn answer_here(
     tally: &mut Tally,
 ) -> Next {
     let Some(mut passage) = scratch.passage.take() else { return Next::Close };
+    if let Verdict::Page(handler) = passage.verdict {
+        let own = match page(session, scratch, &mut passage, handler, tally).await {
+            Some(own) => own,
+            None => passage.own(503, None),
+        };
+        let next = send(session, scratch, &own, tally.body_settled, tally).await;
+        scratch.passage = Some(passage);
+        return next;
+    }
     let own = match &passage.verdict {
         Verdict::Own(status, to) => {
             let (status, to) = (*status, to.clone());
             passage.own(status, to.as_deref())
         }
-        // Pages are not made here yet.
         Verdict::Page(_) | Verdict::Proxy(_) => passage.own(404, None),
     };
     let keep = tally.body_settled;
     let next = send(session, scratch, &own, keep, tally).await;
     scratch.passage = Some(passage);
     next
+}
+
+/// A page that the controller makes; `None` when it cannot now.
+async fn page(
+    session: &mut Session,
+    scratch: &Scratch,
+    passage: &mut Passage,
+    handler: Handler,
+    tally: &mut Tally,
+) -> Option<Own> {
+    let body = form(session, scratch, tally).await?;
+    let (reply, answer) = oneshot::channel();
+    let facts = &passage.facts;
+    let asked = PageAsked {
+        handler,
+        site: passage.site(),
+        method: facts.method.clone(),
+        path: facts.path.clone(),
+        query: facts.query.clone(),
+        origin: [facts.scheme().as_bytes(), b"://", &facts.host].concat(),
+        referer: facts.field(b"referer"),
+        server: passage.server_name(),
+        body,
+        reply,
+    };
+    session.core.pages.as_ref()?.try_send(asked).ok()?;
+    let page = clock::within(PAGE_TIME, answer).await?.ok()?;
+    let mut fields = match page.status {
+        200 => passage.page_fields(page.content_type),
+        status => passage.own(status, None).fields,
+    };
+    let allow = page.allow.map(|allow| (b"Allow".to_vec(), allow.as_bytes().to_vec()));
+    fields.extend(allow);
+    Some(Own { status: page.status, fields, body: page.body.into_bytes() })
+}
+
+/// The request's body, as far as forms are read; more than that is not taken.
+async fn form(session: &mut Session, scratch: &Scratch, tally: &mut Tally) -> Option<Vec<u8>> {
+    let head = &scratch.head;
+    let mut reader = BodyReader::new(head.body, &http1::Limits::default());
+    let mut body = Vec::new();
+    let mut used = head.len;
+    let mut wait = Deadline::never();
+    wait.set_after(clock::now(), PAGE_TIME);
+    while !reader.is_done() && body.len() < FORM_MAX {
+        let input = &session.buffer.bytes()[used..];
+        if !input.is_empty() {
+            let piece = reader.step(input).ok()?;
+            body.extend_from_slice(&input[piece.skip..piece.skip + piece.data]);
+            used += piece.skip + piece.data;
+            if piece.skip + piece.data > 0 {
+                continue;
+            }
+        }
+        let most = used + FORM_MAX;
+        match session.stream.recv(&mut session.buffer, most, &mut wait).await {
+            Ok(n) if n > 0 => {}
+            _ => return None,
+        }
+    }
+    tally.used = used;
+    tally.body_settled = reader.is_done();
+    Some(body)
 }
 
 /// Answers a failure as httpd's configuration says.

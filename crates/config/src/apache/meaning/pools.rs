@@ -77,7 +77,8 @@ pub(super) fn balancer(
                 pool.timeouts.queue = rules.wait;
             }
             "forcerecovery" => rules.no_forced_recovery = !on(word, told),
-            "growth" | "nonce" => {}
+            "growth" => rules.growth = number(word, 1, 100, told).unwrap_or(0) as usize,
+            "nonce" => rules.nonce = Some(word.value.clone()),
             "failontimeout" => rules.timeouts_count = on(word, told),
             "scolonpathdelim" => rules.semicolon_ends = on(word, told),
             _ => told.error(&word.at, format!("unknown Balancer parameter `{}`", word.key), None),
@@ -93,6 +94,7 @@ pub(super) fn balancer(
     }
     let foreign = rules.protocol != MemberProtocol::Http;
     passive.only_connect = !foreign;
+    rules.configured = pool.members.len();
     native_probes(&mut pool, &rules, told);
     uncarried(&pool.name, &rules, balancer, used, told);
     pool.rules = Some(Box::new(rules));

@@ -67,7 +67,7 @@ impl Making {
             plan.pools.push(pool);
             let url = format!("balancer://{}", scoped.balancer.name);
             let sticky = scoped.balancer.words.iter().any(|word| word.key == "stickysession");
-            sites.balancers.push(BalancerNames { url, sticky, members });
+            sites.balancers.push(BalancerNames { url, scope: scoped.scope, sticky, members });
         }
         let mut of_worker = Vec::new();
         for (line, url) in &mut self.workers {
