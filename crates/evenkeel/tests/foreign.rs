@@ -137,7 +137,7 @@ fn a_container_is_spoken_to_in_ajp() {
 
 #[test]
 fn a_dead_container_gives_way_to_the_next() {
-    let dead = serve(|stream| drop(stream));
+    let dead = serve(drop);
     let member = serve(container);
     let running = Running::start(&format!(
         "<Proxy balancer://c>\nBalancerMember ajp://{dead}\nBalancerMember ajp://{member}\n</Proxy>\n\

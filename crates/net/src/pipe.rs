@@ -41,8 +41,8 @@ pub fn pair(window: usize) -> (PipeStream, PipeStream) {
 }
 
 impl PipeStream {
-    /// Makes the coming drop an error of this kind for the other end, in both directions and at
-    /// once: what is on its way is lost.
+    /// Makes the coming drop an error of this kind for the other end: at once when it sends, and
+    /// when it receives, after what is on its way.
     pub fn break_on_drop(&self, kind: io::ErrorKind) {
         self.abort.set(Some(kind));
     }
@@ -52,13 +52,13 @@ impl PipeStream {
         self.break_on_drop(io::ErrorKind::ConnectionReset);
     }
 
-    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read_ready(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.recv.borrow_mut().poll_arrived(cx)
     }
 
     pub(crate) fn poll_read(
         &self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut way = self.recv.borrow_mut();
@@ -77,7 +77,7 @@ impl PipeStream {
 
     pub(crate) fn poll_write(
         &self,
-        cx: &mut Context<'_>,
+        cx: &Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut way = self.send.borrow_mut();
@@ -139,10 +139,11 @@ impl Way {
     }
 
     /// Ready when there are bytes, or the end.
-    fn poll_arrived(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_arrived(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         match self.broken {
+            _ if !self.bytes.is_empty() => Poll::Ready(Ok(())),
             Some(kind) => Poll::Ready(Err(kind.into())),
-            None if !self.bytes.is_empty() || self.finished => Poll::Ready(Ok(())),
+            None if self.finished => Poll::Ready(Ok(())),
             None => {
                 self.receiver = Some(cx.waker().clone());
                 Poll::Pending
@@ -218,12 +219,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reset_takes_what_is_on_its_way() {
+    async fn a_reset_comes_after_what_is_on_its_way() {
         let (mut near, mut far) = streams(100);
-        send(&mut near, b"lost").await.unwrap();
+        send(&mut near, b"last words").await.unwrap();
         near.reset_on_close();
         drop(near);
         let mut buffer = Buffer::new();
+        assert_eq!(receive(&mut far, &mut buffer).await.unwrap(), 10);
         for _ in 0..2 {
             let kind = receive(&mut far, &mut buffer).await.unwrap_err().kind();
             assert_eq!(kind, io::ErrorKind::ConnectionReset);

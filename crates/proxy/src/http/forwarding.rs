@@ -51,8 +51,8 @@ impl Forwarding<'_> {
         let head = &scratch.head;
         let upgrade = passing::upgrade(session, head, &passage, upstream.member);
         let response_time = passing::time(&passage, upstream.member, self.pool);
-        let filled = self.fill_edits(session, scratch, member);
-        let own = self.own_address(session, scratch);
+        let (filled, own) =
+            (self.fill_edits(session, scratch, member), self.own_address(session, scratch));
         let answering = Answering {
             core: &session.core.clone(),
             version: head.version,
@@ -103,8 +103,7 @@ impl Forwarding<'_> {
             guard: &mut upstream.guard,
         };
         let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
-        scratch.client_read_wait = wait_up;
-        scratch.passage = passage.into_inner();
+        (scratch.client_read_wait, scratch.passage) = (wait_up, passage.into_inner());
         result
     }
 

@@ -112,11 +112,9 @@ fn strangers_change_nothing() {
     let running = manager(&a, &b);
     let nonce = running.nonce();
     let form = |nonce: &str| format!("b=c&w=http://{}&nonce={nonce}&w_status_D=1", a.member());
-    for (form, referer) in [
-        (form(&nonce), "http://elsewhere.example/"),
-        (form("wrong"), OURS),
-        (form(""), OURS),
-    ] {
+    for (form, referer) in
+        [(form(&nonce), "http://elsewhere.example/"), (form("wrong"), OURS), (form(""), OURS)]
+    {
         assert_eq!(running.post(&form, referer).status, 200);
     }
     let query = format!("/balancer-manager?{}", form(&nonce));
