@@ -1,6 +1,6 @@
 //! The balancer-manager and server-status, as scripts use them.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use evenkeel_testkit::*;
@@ -14,9 +14,7 @@ struct Running {
 
 impl Running {
     fn start(config: &str) -> Running {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it has an address");
-        drop(listener);
+        let address = quiet_address();
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("httpd.conf");
         let text = format!("Listen {address}\nServerName front.example\n{config}");

@@ -30,9 +30,7 @@ struct Running {
 
 impl Running {
     fn start(config: &str) -> Running {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it has an address");
-        drop(listener);
+        let address = quiet_address();
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("httpd.conf");
         std::fs::write(&file, format!("Listen {address}\nServerName f.example\n{config}"))
