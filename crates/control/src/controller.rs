@@ -23,7 +23,7 @@ use crate::resolve::Resolving;
 use crate::schedule::Schedule;
 use crate::shared::Shared;
 use crate::sockets::Sockets;
-use crate::{cores, notify, upgrade};
+use crate::{cores, heartbeat, notify, upgrade};
 
 /// Commands that wait for the controller at most.
 const COMMANDS: usize = 256;
@@ -174,6 +174,7 @@ impl Controller {
     fn tick(&mut self) {
         let now = Micros(clock::now().0);
         for pool in &self.shared.snapshot().pools {
+            heartbeat::feed(pool, now);
             let changes = pool.balance.tick(now);
             self.schedule.tell_changes(pool, changes);
             let usable = pool.balance.members().iter().any(|member| member.is_usable(now));

@@ -8,6 +8,7 @@ mod apply;
 mod command;
 mod controller;
 mod cores;
+mod heartbeat;
 mod log;
 pub mod notify;
 mod pages;
