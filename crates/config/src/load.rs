@@ -329,6 +329,12 @@ impl<'e> Loading<'e> {
         read(self, value, table, reader);
     }
 
+    /// The folder of a file that was read.
+    fn folder(&self, file: usize) -> PathBuf {
+        let path = self.files.get(file).and_then(|path| path.parent());
+        path.map(Path::to_owned).unwrap_or_default()
+    }
+
     fn listener(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
         let mut draft = native::listener::Draft::blank();
         let before = reader.diagnostics.len();
@@ -350,7 +356,10 @@ impl<'e> Loading<'e> {
                 _ => drop(self.nameless.insert(place)),
             }
         }
-        let (listener, inner) = draft.finish();
+        let (mut listener, inner) = draft.finish();
+        if let Some(tls) = &mut listener.tls {
+            native::tls::rebase_listener(tls, &self.folder(reader.file));
+        }
         places.extend(inner);
         self.places.insert(place, ((reader.file, header(value)), places));
         self.plan.listeners.push(listener);
@@ -397,7 +406,10 @@ impl<'e> Loading<'e> {
         if !draft.named {
             self.nameless.insert(Place::Pool(at));
         }
-        let (pool, members) = draft.finish();
+        let (mut pool, members) = draft.finish();
+        if let Some(tls) = &mut pool.tls {
+            native::tls::rebase_pool(tls, &self.folder(reader.file));
+        }
         for (n, (span, places)) in members.into_iter().enumerate() {
             self.places.insert(Place::Member(at, n), ((reader.file, span), places));
         }

@@ -32,8 +32,13 @@ impl Controller {
         let cores = self.shared.cores();
         // Everything that can fail.
         let old = self.shared.snapshot();
-        let snapshot = Snapshot::build(plan.clone(), &old, &mut self.shared.names(), clock::now())
-            .map_err(|bad| {
+        let tls = evenkeel_tls::load(&plan).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(|why| format!("error: {why}")).collect();
+            Refused::Configuration(lines.join("\n"))
+        })?;
+        let names = &mut self.shared.names();
+        let snapshot =
+            Snapshot::build(plan.clone(), &old, names, &tls, clock::now()).map_err(|bad| {
                 Refused::Configuration(format!("error: route \"{}\": {}", bad.route, bad.reason))
             })?;
         let snapshot = Arc::new(snapshot);

@@ -9,7 +9,8 @@ use evenkeel_httpd::expr::{Expr, Scene};
 use evenkeel_net::udp::{self, Batch, UdpSocket};
 use evenkeel_net::{Buffer, Deadline, Stream, Target, clock, connect};
 use evenkeel_plan::{Check, Health, HttpCheck, TcpCheck, UdpCheck};
-use evenkeel_proxy::targets::Targets;
+use evenkeel_proxy::snapshot::MemberRt;
+use evenkeel_tls::Members;
 use evenkeel_wire::http1::{self, BodyReader, Parsed, ResponseHead, write};
 
 /// Bytes of an answer that are looked at.
@@ -48,9 +49,10 @@ pub(crate) async fn run(
     check: &Check,
     expr: Option<&Expr>,
     health: &Health,
-    targets: &Targets,
-    label: &str,
+    member: &MemberRt,
+    tls: Option<&Members>,
 ) -> Verdict {
+    let (targets, label) = (&member.targets, &*member.label);
     let Some(target) = targets.next() else {
         return Verdict::Fail("its name has no address".to_owned());
     };
@@ -61,6 +63,10 @@ pub(crate) async fn run(
         let mut stream = connect::connect(&target, health.timeout)
             .await
             .map_err(|error| told("connect", &error))?;
+        if let (Some(tls), Some(name)) = (tls, &member.tls_name) {
+            let shaken = evenkeel_net::tls::connect(stream, &tls.config, name.clone()).await;
+            stream = shaken.map_err(|error| told("TLS", &error))?;
+        }
         match check {
             Check::Tcp(tcp) => probe_tcp(tcp, &mut stream).await,
             Check::Http(http) => probe_http(http, expr, &mut stream, label).await,

@@ -86,9 +86,7 @@ async fn watch(shared: Arc<Shared>, pool_name: Name, key: u64) {
         let own = rules.and_then(|rules| rules.member(at)?.check.as_ref());
         let expr = own.and_then(|own| own.expr.as_ref());
         let began = clock::now();
-        let verdict =
-            probe::run(check, expr, &health, &pool.members[at].targets, &pool.members[at].label)
-                .await;
+        let verdict = probe::run(check, expr, &health, &pool.members[at], pool.tls.as_ref()).await;
         let now = clock::now();
         settle(&shared, &pool_name, key, &verdict, now.since(began));
         turn = turn.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);

@@ -20,6 +20,7 @@ pub mod sim;
 pub mod splice;
 pub mod stream;
 mod sys;
+pub mod tls;
 pub mod udp;
 mod whole;
 

@@ -80,7 +80,9 @@ impl Pipe {
                     || stream.try_io(Interest::READABLE, || take(stream.as_fd())),
                 )
             }
-            RecvHalf::Memory(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+            RecvHalf::Memory(_) | RecvHalf::Tls(_) => {
+                Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+            }
             #[cfg(feature = "sim")]
             RecvHalf::Sim(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         };
@@ -115,7 +117,9 @@ impl Pipe {
                     || stream.try_io(Interest::WRITABLE, || give(stream.as_fd())),
                 )
             }
-            SendHalf::Memory(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+            SendHalf::Memory(_) | SendHalf::Tls(_) => {
+                Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+            }
             #[cfg(feature = "sim")]
             SendHalf::Sim(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         };

@@ -13,6 +13,7 @@ use crate::buffer::Buffer;
 use crate::clock::Deadline;
 use crate::pipe::PipeStream;
 use crate::sys;
+use crate::tls::{Agreed, TlsStream};
 
 /// A connected byte stream.
 pub enum Stream {
@@ -22,6 +23,8 @@ pub enum Stream {
     Unix(UnixStream),
     /// In memory, to another part of this thread.
     Memory(PipeStream),
+    /// TLS on one of the others.
+    Tls(Box<TlsStream>),
     /// A connection of the simulated network.
     #[cfg(feature = "sim")]
     Sim(crate::sim::SimStream),
@@ -35,6 +38,8 @@ pub enum RecvHalf<'a> {
     Unix(unix::ReadHalf<'a>),
     /// In memory.
     Memory(&'a PipeStream),
+    /// TLS.
+    Tls(&'a TlsStream),
     /// Simulated.
     #[cfg(feature = "sim")]
     Sim(&'a crate::sim::SimStream),
@@ -48,6 +53,8 @@ pub enum SendHalf<'a> {
     Unix(unix::WriteHalf<'a>),
     /// In memory.
     Memory(&'a PipeStream),
+    /// TLS.
+    Tls(&'a TlsStream),
     /// Simulated.
     #[cfg(feature = "sim")]
     Sim(&'a crate::sim::SimStream),
@@ -66,6 +73,7 @@ impl Stream {
                 (RecvHalf::Unix(recv), SendHalf::Unix(send))
             }
             Stream::Memory(stream) => (RecvHalf::Memory(stream), SendHalf::Memory(stream)),
+            Stream::Tls(stream) => (RecvHalf::Tls(stream), SendHalf::Tls(stream)),
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => (RecvHalf::Sim(stream), SendHalf::Sim(stream)),
         }
@@ -109,9 +117,23 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.local_addr().ok(),
             Stream::Unix(_) | Stream::Memory(_) => None,
+            Stream::Tls(stream) => stream.with_inner(Stream::local_address),
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => stream.local_address(),
         }
+    }
+
+    /// What TLS agreed on; `None` without TLS.
+    pub fn agreed(&self) -> Option<Agreed> {
+        match self {
+            Stream::Tls(stream) => Some(stream.agreed()),
+            _ => None,
+        }
+    }
+
+    /// Whether there is TLS on it.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Stream::Tls(_))
     }
 
     /// Makes the coming close a reset, so that the peer cannot take what it got for complete.
@@ -123,6 +145,7 @@ impl Stream {
             }
             Stream::Unix(_) => {}
             Stream::Memory(stream) => stream.reset_on_close(),
+            Stream::Tls(stream) => stream.with_inner(Stream::reset_on_close),
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => stream.reset_on_close(),
         }
@@ -152,6 +175,7 @@ impl RecvHalf<'_> {
             RecvHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
             RecvHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
             RecvHalf::Memory(stream) => stream.poll_read_ready(cx),
+            RecvHalf::Tls(stream) => stream.poll_read_ready(cx),
             #[cfg(feature = "sim")]
             RecvHalf::Sim(stream) => stream.poll_read_ready(cx),
         }
@@ -166,6 +190,7 @@ impl RecvHalf<'_> {
             RecvHalf::Tcp(half) => Pin::new(half).poll_read(cx, buf),
             RecvHalf::Unix(half) => Pin::new(half).poll_read(cx, buf),
             RecvHalf::Memory(stream) => stream.poll_read(cx, buf),
+            RecvHalf::Tls(stream) => stream.poll_read(cx, buf),
             #[cfg(feature = "sim")]
             RecvHalf::Sim(stream) => stream.poll_read(cx, buf),
         }
@@ -221,6 +246,7 @@ impl SendHalf<'_> {
             SendHalf::Tcp(half) => Pin::new(half).poll_write_vectored(cx, slices),
             SendHalf::Unix(half) => Pin::new(half).poll_write_vectored(cx, slices),
             SendHalf::Memory(stream) => stream.poll_write(cx, slices),
+            SendHalf::Tls(stream) => stream.poll_write(cx, slices),
             #[cfg(feature = "sim")]
             SendHalf::Sim(stream) => stream.poll_write(cx, slices),
         }
@@ -302,6 +328,7 @@ impl SendHalf<'_> {
                 stream.finish();
                 Poll::Ready(Ok(()))
             }
+            SendHalf::Tls(stream) => stream.poll_finish(cx),
             #[cfg(feature = "sim")]
             SendHalf::Sim(stream) => stream.poll_shutdown(),
         }

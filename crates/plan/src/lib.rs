@@ -21,6 +21,7 @@ mod route;
 mod rules;
 mod server;
 mod timeout;
+mod tls;
 mod units;
 
 pub use address::{Address, BindAddress, Cidr, HostName};
@@ -42,6 +43,7 @@ pub use route::{
 pub use rules::{MemberCheck, MemberProtocol, MemberRules, PoolRules};
 pub use server::{AccessLog, Admin, Cores, Io, Log, LogFormat, LogTarget, Server};
 pub use timeout::{ListenerTimeouts, PoolTimeouts};
+pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, PoolTls, TlsVersion, Verify};
 pub use units::{Bytes, Percent};
 
 /// The whole meaning of a configuration.

@@ -23,6 +23,8 @@ pub struct Listener {
     pub forwarded: Forwarded,
     /// Options of the clients' TCP connections.
     pub tcp: TcpOptions,
+    /// TLS, spoken to clients of an HTTP listener.
+    pub tls: Option<crate::ListenerTls>,
     /// How flows of a UDP listener are told apart and ended.
     pub udp: Udp,
 }
@@ -43,6 +45,7 @@ impl Listener {
                 keep_alive: Some(TcpOptions::LISTENER_KEEP_ALIVE),
                 user_timeout: None,
             },
+            tls: None,
             udp: Udp::default(),
         }
     }

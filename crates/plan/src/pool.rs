@@ -34,6 +34,8 @@ pub struct Pool {
     pub on_down: OnDown,
     /// The `Host` that HTTP members get.
     pub host: HostHeader,
+    /// TLS, spoken to members.
+    pub tls: Option<crate::PoolTls>,
     /// How the pool learns whether members live.
     pub health: Health,
     /// The members in file order, 0 to 65535. An empty pool answers 503.
@@ -59,6 +61,7 @@ impl Pool {
             tcp: TcpOptions::default(),
             on_down: OnDown::default(),
             host: HostHeader::default(),
+            tls: None,
             health: Health::default(),
             members: Vec::new(),
             rules: None,

@@ -39,6 +39,9 @@ failures! {
     NO_ROUTE_TCP = 0 "no-route-tcp" Internal, "No route of the TCP listener takes a connection with this server name and ALPN, and it has no pool.";
     LOOKALIKE = 400 "lookalike-field" Downstream, "A header name that some servers take for Content-Length or Transfer-Encoding.";
     METHOD = 405 "method-refused" Downstream, "CONNECT and TRACE are not served.";
+    TLS_HANDSHAKE = 0 "tls-handshake" Downstream, "The client's TLS handshake failed.";
+    TLS_TIMEOUT = 0 "tls-timeout" Downstream, "The client's TLS handshake did not end within timeouts.header.";
+    MEMBER_TLS = 502 "member-tls" Upstream, "The TLS handshake with the member failed, or its certificate is not believed.";
     BODY_TOO_LARGE = 413 "body-too-large" Downstream, "The request body is larger than limits.body.";
     HEADER_TIMEOUT = 408 "header-timeout" Downstream, "The request head did not arrive within timeouts.header.";
     BODY_TOO_SLOW = 408 "body-too-slow" Downstream, "The request body came slower than limits.body_rate_min.";

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use evenkeel_net::{Buffer, Micros, Peer, Stream, clock};
+use evenkeel_net::{Buffer, Micros, Peer, Stream, clock, tls};
 use evenkeel_plan::{Protocol, ProxyMode};
 
+use crate::cause::Failure;
 use crate::core::Core;
 use crate::detect;
 use crate::http::session::{self, Session};
@@ -44,10 +45,10 @@ impl Client {
         let Some(listener) = snapshot.listener(self.listener) else { return };
         // Each kind is a task of its own, so that none is larger than it must be.
         match (listener.plan.protocol, listener.plan.proxy_protocol.mode) {
-            (Protocol::Http, ProxyMode::Off) => {
+            (Protocol::Http, ProxyMode::Off) if listener.tls.is_none() => {
                 drop(tokio::task::spawn_local(session::run(Session::new(self))));
             }
-            (Protocol::Http, _) => drop(tokio::task::spawn_local(self.http_behind_proxy())),
+            (Protocol::Http, _) => drop(tokio::task::spawn_local(self.http_behind())),
             (Protocol::Tcp, _) => drop(tokio::task::spawn_local(tcp::run(self))),
             // Such listeners have no connections.
             (Protocol::Udp, _) => {}
@@ -60,18 +61,46 @@ impl Client {
         let snapshot = self.core.snapshot();
         let Some(listener) = snapshot.listener(self.listener) else { return };
         match listener.plan.protocol {
-            Protocol::Http => self.http_behind_proxy().await,
+            Protocol::Http => self.http_behind().await,
             Protocol::Tcp => tcp::run(self).await,
             Protocol::Udp => {}
         }
     }
 
-    async fn http_behind_proxy(mut self) {
-        if let Err(failure) = detect::proxy_header(&mut self).await {
-            self.core.metrics.borrow_mut().refused(self.listener, failure.cause);
-            self.stream.reset_on_close();
-            return;
+    /// HTTP behind a PROXY header, TLS, or both in this order.
+    #[allow(clippy::manual_async_fn, reason = "an async fn would keep the client twice")]
+    fn http_behind(self) -> impl Future<Output = ()> {
+        async move {
+            match Box::pin(self.begin_behind()).await {
+                Ok(client) => session::run(Session::new(client)).await,
+                Err((core, listener, failure)) => {
+                    core.metrics.borrow_mut().refused(listener, failure.cause);
+                }
+            }
         }
-        session::run(Session::new(self)).await;
+    }
+
+    async fn begin_behind(mut self) -> Result<Client, (Rc<Core>, u32, Failure)> {
+        let snapshot = self.core.snapshot();
+        let Some(listener) = snapshot.listener(self.listener) else {
+            return Err((self.core.clone(), self.listener, Failure::CLIENT_GONE));
+        };
+        if listener.plan.proxy_protocol.mode != ProxyMode::Off
+            && let Err(failure) = detect::proxy_header(&mut self).await
+        {
+            self.stream.reset_on_close();
+            return Err((self.core.clone(), self.listener, failure));
+        }
+        let Some(config) = &listener.tls else { return Ok(self) };
+        let Client { core, listener: id, place, stream, peer, local, buffer, began, number } = self;
+        let time = listener.plan.timeouts.header;
+        match clock::within(time, tls::accept(stream, buffer, config)).await {
+            Some(Ok(stream)) => {
+                let buffer = Buffer::new();
+                Ok(Client { core, place, listener: id, stream, peer, local, buffer, began, number })
+            }
+            Some(Err(_)) => Err((core, id, Failure::TLS_HANDSHAKE)),
+            None => Err((core, id, Failure::TLS_TIMEOUT)),
+        }
     }
 }

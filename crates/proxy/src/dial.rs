@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_balance::{Ask, Bound, Guard, Micros, NoMember, Outcome, Tried};
-use evenkeel_net::{Buffer, Deadline, Stream, clock, connect, limits};
+use evenkeel_net::{Buffer, Deadline, Stream, clock, connect, limits, tls};
 use evenkeel_observe::metrics::Dial;
 use evenkeel_plan::{MemberProtocol, RetryOn};
 
@@ -149,7 +149,8 @@ impl Dialing<'_> {
     fn ends_it(&self, at: usize, failure: Failure) -> bool {
         let rules = self.pool.plan.rules.as_ref();
         let member = rules.and_then(|rules| rules.member(at));
-        member.is_some_and(|member| member.ignore_errors || failure == Failure::UNRESOLVED)
+        let final_ones = [Failure::UNRESOLVED, Failure::MEMBER_TLS];
+        member.is_some_and(|member| member.ignore_errors || final_ones.contains(&failure))
     }
 
     /// Whether an Apache configuration lets a member that failed take part again at once.
@@ -214,6 +215,14 @@ impl Dialing<'_> {
             match connect::connect_with(&target, time, &options).await {
                 Ok(mut stream) => {
                     self.preamble.send(&mut stream, self.pool).await?;
+                    if let (Some(tls), Some(name)) = (&self.pool.tls, &member.tls_name) {
+                        let shake = tls::connect(stream, &tls.config, name.clone());
+                        stream = match clock::within(time, shake).await {
+                            Some(Ok(stream)) => stream,
+                            Some(Err(_)) => return Err(Failure::MEMBER_TLS),
+                            None => return Err(Failure::CONNECT_TIMEOUT),
+                        };
+                    }
                     let rules = self.pool.plan.rules.as_ref();
                     let protocol = rules.map_or(MemberProtocol::Http, |rules| rules.protocol);
                     if protocol == MemberProtocol::Http {

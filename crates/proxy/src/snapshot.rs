@@ -8,6 +8,7 @@ use evenkeel_balance as balance;
 use evenkeel_net::{Micros, connect};
 use evenkeel_observe::metrics::Names;
 use evenkeel_plan as plan;
+use evenkeel_tls::{Loaded, Members, ServerName as TlsName};
 use evenkeel_wire::http1;
 
 use crate::filter::edits::Edits;
@@ -43,6 +44,8 @@ pub struct ListenerRt {
     server_names: Option<ServerNames>,
     /// Of a UDP listener for QUIC.
     quic: Option<Arc<Ids>>,
+    /// What handshakes with clients go by.
+    pub(crate) tls: Option<evenkeel_tls::Server>,
     /// The route to its own pool, for what no other route takes.
     fallback: Option<u32>,
 }
@@ -97,6 +100,8 @@ pub struct PoolRt {
     pub shared: bool,
     /// What is special about connections to members.
     pub connect: connect::Options,
+    /// What handshakes with members go by.
+    pub tls: Option<Members>,
 }
 
 /// A member ready to serve.
@@ -107,6 +112,8 @@ pub struct MemberRt {
     pub label: Box<str>,
     /// Where it is reached.
     pub targets: Arc<Targets>,
+    /// The name it must have, with TLS.
+    pub tls_name: Option<TlsName<'static>>,
 }
 
 impl Snapshot {
@@ -130,12 +137,13 @@ impl Snapshot {
         plan: Arc<plan::Plan>,
         old: &Snapshot,
         names: &mut Names,
+        tls: &Loaded,
         now: Micros,
     ) -> Result<Snapshot, BadPattern> {
         let pools: Vec<Arc<PoolRt>> = plan
             .pools
             .iter()
-            .map(|pool| PoolRt::build(pool, old.pool(&pool.name), names, now))
+            .map(|pool| PoolRt::build(pool, old.pool(&pool.name), names, tls, now))
             .collect();
         let find = |name: &plan::Name| pools.iter().find(|pool| pool.plan.name == *name).cloned();
         let mut routes = Vec::new();
@@ -180,7 +188,17 @@ impl Snapshot {
             let kept = old.listener(id).and_then(|old| old.quic.clone());
             let quic = listener.udp.quic.then(|| kept.unwrap_or_default());
             let plan = listener.clone();
-            listeners.push(ListenerRt { id, plan, limits, router, server_names, quic, fallback });
+            let tls = tls.listeners.get(&listener.name).cloned();
+            listeners.push(ListenerRt {
+                id,
+                plan,
+                limits,
+                router,
+                server_names,
+                quic,
+                tls,
+                fallback,
+            });
         }
         Ok(Snapshot { generation: old.generation + 1, plan, listeners, routes, pools })
     }
@@ -257,13 +275,16 @@ impl PoolRt {
         plan: &plan::Pool,
         old: Option<&Arc<PoolRt>>,
         names: &mut Names,
+        tls: &Loaded,
         now: Micros,
     ) -> Arc<PoolRt> {
-        if let Some(same) = old.filter(|old| old.plan == *plan) {
+        // With TLS, files may say something else than before.
+        if let Some(same) = old.filter(|old| old.plan == *plan && plan.tls.is_none()) {
             return same.clone();
         }
+        let tls = tls.pools.get(&plan.name).cloned();
         let survivor = |member: &plan::Member| {
-            let old = old?;
+            let old = old.filter(|old| old.plan.tls == plan.tls)?;
             let same = |m: &plan::Member| m.address == member.address && m.tag == member.tag;
             old.members.get(old.plan.members.iter().position(same)?)
         };
@@ -274,6 +295,7 @@ impl PoolRt {
                 Some(old) => old.targets.clone(),
                 None => Targets::new(&member.address),
             },
+            tls_name: tls.as_ref().and_then(|tls| tls.name.clone().or_else(|| name_of(member))),
         };
         let members = plan.members.iter().map(|member| member_rt(member, names)).collect();
         let now = balance::Micros(now.0);
@@ -287,12 +309,22 @@ impl PoolRt {
                 && plan.source != plan::Source::Client
                 && plan.port == plan::MemberPort::Own,
             connect: connect_options(plan),
+            tls: tls.clone(),
             limits: http1::Limits {
                 head_bytes: bytes(plan.limits.header_bytes),
                 target_bytes: 0,
                 fields: plan.limits.headers as usize,
             },
         })
+    }
+}
+
+/// The name that a member is asked for, and must have.
+fn name_of(member: &plan::Member) -> Option<TlsName<'static>> {
+    match &member.address {
+        plan::Address::Socket(address) => Some(TlsName::IpAddress(address.ip().into())),
+        plan::Address::Name(host, _) => TlsName::try_from(host.as_str().to_owned()).ok(),
+        plan::Address::Unix(_) => TlsName::try_from("localhost").ok(),
     }
 }
 

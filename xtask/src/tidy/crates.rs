@@ -23,10 +23,11 @@ const ROWS: &[Row] = &[
     },
     Row { name: "httpd-pages", internal: &[], external: &[] },
     Row { name: "observe", internal: &["plan"], external: &["foldhash"] },
-    Row { name: "net", internal: &[], external: &["libc", "rustix", "socket2", "tokio"] },
+    Row { name: "net", internal: &[], external: &["libc", "rustix", "rustls", "socket2", "tokio"] },
+    Row { name: "tls", internal: &["plan"], external: &["rustls", "rustls-native-certs"] },
     Row {
         name: "proxy",
-        internal: &["balance", "httpd", "net", "observe", "plan", "wire"],
+        internal: &["balance", "httpd", "net", "observe", "plan", "tls", "wire"],
         external: &["arc-swap", "foldhash", "httpdate", "memchr", "regex", "tokio"],
     },
     Row {
@@ -52,7 +53,8 @@ const ROWS: &[Row] = &[
     Row {
         name: "evenkeel",
         internal: &[
-            "admin", "balance", "config", "control", "net", "observe", "plan", "proxy", "wire",
+            "admin", "balance", "config", "control", "net", "observe", "plan", "proxy", "tls",
+            "wire",
         ],
         external: &[
             "clap",

@@ -55,7 +55,7 @@ const PROTOCOLS: [(&str, Protocol); 3] =
     [("http", Protocol::Http), ("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
 
 /// Keys that come in later versions.
-pub(crate) const LATER: &[&str] = &["tls", "xdp"];
+pub(crate) const LATER: &[&str] = &["xdp"];
 
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
@@ -147,6 +147,19 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
             let target = (&mut draft.plan.tcp, &mut draft.inner);
             let example = "{ keep_alive = \"2m\" }";
             table("tcp", super::tcp::LISTENER, target, (value, example), reader);
+        },
+    },
+    Row {
+        name: "tls",
+        kind: Kind::Table(|| keys(super::tls::LISTENER)),
+        default: "",
+        doc: "TLS, ended here; for protocol http.",
+        set: |draft, value, reader| {
+            let mut tls = evenkeel_plan::ListenerTls::default();
+            let example = "{ certificates = [{ cert = \"site.pem\", key = \"site.key\" }] }";
+            let target = (&mut tls, &mut draft.inner);
+            table("tls", super::tls::LISTENER, target, (value, example), reader);
+            draft.plan.tls = Some(tls);
         },
     },
     Row {

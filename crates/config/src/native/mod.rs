@@ -10,6 +10,7 @@ pub(crate) mod route;
 pub(crate) mod row;
 mod tcp;
 mod template;
+pub(crate) mod tls;
 pub(crate) mod top;
 mod units;
 pub(crate) mod value;

@@ -57,7 +57,7 @@ const POLICY_WORDS: &[&str] = &[
 ];
 
 /// Keys that come in later versions.
-pub(crate) const LATER: &[&str] = &["tls", "protocol", "discovery"];
+pub(crate) const LATER: &[&str] = &["protocol", "discovery"];
 
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
@@ -188,6 +188,19 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
             if let Some(table) = value.table(reader, "{ keep_alive = \"2m\" }") {
                 read(super::tcp::POOL, &[], "pool.tcp", table, &mut draft.plan.tcp, reader);
             }
+        },
+    },
+    Row {
+        name: "tls",
+        kind: Kind::Table(|| keys(super::tls::POOL)),
+        default: "",
+        doc: "TLS to members; `tls = {}` for all the defaults.",
+        set: |draft, value, reader| {
+            let mut tls = evenkeel_plan::PoolTls::default();
+            if let Some(table) = value.table(reader, "{ ca = \"members.pem\" }") {
+                read(super::tls::POOL, &[], "pool.tls", table, &mut tls, reader);
+            }
+            draft.plan.tls = Some(tls);
         },
     },
     Row {

@@ -5,6 +5,7 @@ mod listener;
 mod parts;
 mod pool;
 mod route;
+mod tls;
 
 use evenkeel_plan::{Admin, Cores, Io, Log, LogFormat, LogTarget, Plan, Server};
 

@@ -169,6 +169,26 @@ fn udp() -> impl Strategy<Value = Udp> {
     (of(1_u32..=65_535), any::<bool>()).prop_map(|(responses, quic)| Udp { responses, quic })
 }
 
+pub fn files() -> impl Strategy<Value = CertificateFiles> {
+    ("[a-z]{1,8}/[a-z]{1,8}\\.pem", "/[a-z]{1,8}\\.key")
+        .prop_map(|(cert, key)| CertificateFiles { cert: cert.into(), key: key.into() })
+}
+
+fn listener_tls() -> impl Strategy<Value = ListenerTls> {
+    let clients = ("[a-z]{1,8}\\.pem", any::<bool>())
+        .prop_map(|(ca, required)| ClientCertificates { ca: ca.into(), required });
+    (
+        prop::collection::vec(files(), 1..3),
+        select(vec![TlsVersion::V12, TlsVersion::V13]),
+        of(clients),
+    )
+        .prop_map(|(certificates, min_version, clients)| ListenerTls {
+            certificates,
+            min_version,
+            clients,
+        })
+}
+
 pub fn listener() -> impl Strategy<Value = Listener> {
     let usual =
         TcpOptions { keep_alive: Some(TcpOptions::LISTENER_KEEP_ALIVE), ..TcpOptions::default() };
@@ -179,10 +199,18 @@ pub fn listener() -> impl Strategy<Value = Listener> {
         forwarded(),
         proxy_protocol(),
         tcp(usual),
-        udp(),
+        (udp(), of(listener_tls())),
     )
         .prop_map(
-            |((name, bind, protocol), (timeouts, plain), limits, forwarded, proxy, tcp, udp)| {
+            |(
+                (name, bind, protocol),
+                (timeouts, plain),
+                limits,
+                forwarded,
+                proxy,
+                tcp,
+                (udp, tls),
+            )| {
                 let usual = Listener::new(name, bind).speaking(protocol);
                 Listener {
                     timeouts: if plain { usual.timeouts.clone() } else { timeouts },
@@ -191,6 +219,7 @@ pub fn listener() -> impl Strategy<Value = Listener> {
                     proxy_protocol: proxy,
                     tcp,
                     udp,
+                    tls: tls.filter(|_| protocol == Protocol::Http),
                     ..usual
                 }
             },

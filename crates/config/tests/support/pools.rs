@@ -249,6 +249,21 @@ fn dial() -> impl Strategy<Value = (Option<ProxyVersion>, Source, MemberPort, Tc
     )
 }
 
+fn pool_tls() -> impl Strategy<Value = PoolTls> {
+    (
+        select(vec![Verify::Full, Verify::Name, Verify::Off]),
+        of("[a-z]{1,8}\\.pem"),
+        of("[a-z]{1,8}\\.example"),
+        of(super::parts::files()),
+    )
+        .prop_map(|(verify, ca, server_name, client)| PoolTls {
+            verify,
+            ca: ca.map(Into::into),
+            server_name,
+            client,
+        })
+}
+
 pub fn pool() -> impl Strategy<Value = Pool> {
     let members = prop_oneof![
         prop::collection::vec(address().prop_map(Member::new), 0..8),
@@ -262,7 +277,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
         retry(),
         pool_timeouts(),
         pool_limits(),
-        (health(), members),
+        (health(), members, of(pool_tls())),
         (
             dial(),
             select(vec![OnDown::Keep, OnDown::Close]),
@@ -278,7 +293,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 retry,
                 timeouts,
                 limits,
-                (health, members),
+                (health, members, tls),
                 ((proxy_protocol, source, port, tcp), on_down, host),
             )| Pool {
                 policy,
@@ -289,6 +304,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 limits,
                 health,
                 members,
+                tls,
                 proxy_protocol,
                 source,
                 port,

@@ -37,6 +37,10 @@ fn tell(loaded: evenkeel_config::Loaded) -> Result<Plan, ExitCode> {
 pub(crate) fn check(source: &SourceArgs) -> ExitCode {
     match load_with_table(source) {
         Ok((plan, honoured)) => {
+            if let Err(problems) = evenkeel_tls::load(&plan) {
+                problems.iter().for_each(|why| complain(format_args!("error: {why}")));
+                return ExitCode::from(CONFIGURATION);
+            }
             summarise(&plan);
             directives(&honoured);
             ExitCode::SUCCESS

@@ -21,7 +21,13 @@ pub(crate) fn explain(question: &Question) -> ExitCode {
         Ok(plan) => Arc::new(plan),
         Err(code) => return code,
     };
-    let built = Snapshot::build(plan.clone(), &Snapshot::empty(), &mut Names::new(), clock::now());
+    let built = Snapshot::build(
+        plan.clone(),
+        &Snapshot::empty(),
+        &mut Names::new(),
+        &Default::default(),
+        clock::now(),
+    );
     let snapshot = match built {
         Ok(snapshot) => snapshot,
         Err(bad) => {

@@ -82,7 +82,10 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
 fn admit(session: &Session, scratch: &mut Scratch, listener: &ListenerRt) -> Result<(), Failure> {
     let random = || session.core.random();
     let (head, asked) = (&scratch.head, &mut scratch.asked);
-    asked.read(session.buffer.bytes(), head, listener, session.peer.ip(), random)
+    let by_tls = session.stream.is_tls();
+    asked.read(session.buffer.bytes(), head, listener, session.peer.ip(), random)?;
+    asked.https |= by_tls;
+    Ok(())
 }
 
 /// Redirects and fixed answers.
@@ -243,6 +246,9 @@ fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
             Failure { status: 503, ..failure }
         }
         504 if pool.plan.policy.is_apache() => Failure { status: 502, ..failure },
+        502 if failure == Failure::MEMBER_TLS && pool.plan.policy.is_apache() => {
+            Failure { status: 500, ..failure }
+        }
         503 if failure == Failure::UNRESOLVED && pool.plan.policy.is_apache() => {
             Failure { status: 500, ..failure }
         }

@@ -35,8 +35,13 @@ pub fn setup(seed: u64, weather: Weather, members: u8, change: impl Fn(&mut Plan
         (1..=members).map(|n| Member::new(format!("10.0.0.{n}:80").parse().unwrap())).collect();
     let mut plan = Plan { listeners: vec![listener], pools: vec![pool], ..Plan::default() };
     change(&mut plan);
-    let built =
-        Snapshot::build(Arc::new(plan), &Snapshot::empty(), &mut Names::new(), clock::now());
+    let built = Snapshot::build(
+        Arc::new(plan),
+        &Snapshot::empty(),
+        &mut Names::new(),
+        &Default::default(),
+        clock::now(),
+    );
     let snapshot = Arc::new(built.ok().unwrap());
     let listener = snapshot.listeners[0].id;
     Setup { core: Rc::new(SimCore::new(snapshot, seed)), listener, world }

@@ -38,6 +38,9 @@ pub(super) fn listener(listener: &Listener) -> Keys {
     keys.table("forwarded", forwarded(&listener.forwarded));
     keys.table("tcp", tcp(&listener.tcp, &usual.tcp));
     keys.table("udp", udp(&listener.udp, &usual.udp));
+    if let Some(tls) = &listener.tls {
+        keys.table("tls", super::tls::listener(tls));
+    }
     keys
 }
 

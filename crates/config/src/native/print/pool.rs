@@ -44,6 +44,9 @@ pub(super) fn pool(pool: &Pool) -> String {
         MemberPort::Listener => quoted("listener"),
     });
     keys.table("tcp", super::listener::tcp(&pool.tcp, &usual.tcp));
+    if let Some(tls) = &pool.tls {
+        keys.table("tls", super::tls::pool(tls));
+    }
     let short = pool.members.iter().all(|member| *member == Member::new(member.address.clone()));
     if short && !pool.members.is_empty() {
         let addresses: Vec<String> =

@@ -1,0 +1,219 @@
+//! TLS at the front door: to clients (curl, openssl) and to members. Certificates are made by
+//! openssl; where that is missing, the tests say so and pass over themselves.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use evenkeel_testkit::*;
+use tempfile::TempDir;
+
+/// A folder of certificates that sign themselves.
+struct Certificates {
+    folder: TempDir,
+}
+
+impl Certificates {
+    fn new() -> Option<Certificates> {
+        let usable = |program: &str| {
+            Command::new(program).arg("version").stdout(Stdio::null()).status().is_ok()
+        };
+        if !usable("openssl") || Command::new("curl").arg("-V").output().is_err() {
+            eprintln!("skipped: openssl or curl is not installed");
+            return None;
+        }
+        Some(Certificates { folder: TempDir::new().expect("a folder") })
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// `NAME.pem` and `NAME.key`, by an elliptic curve or RSA.
+    fn make(&self, file: &str, names: &str, rsa: bool) -> (PathBuf, PathBuf) {
+        let (cert, key) = (self.path(&format!("{file}.pem")), self.path(&format!("{file}.key")));
+        let kind: &[&str] = match rsa {
+            true => &["-newkey", "rsa:2048"],
+            false => &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+        };
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-nodes", "-days", "2", "-subj", &format!("/CN={file}")])
+            .args(kind)
+            .args(["-addext", &format!("subjectAltName={names}")])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&cert)
+            .output()
+            .expect("openssl runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        (cert, key)
+    }
+}
+
+fn listed(files: &[(PathBuf, PathBuf)]) -> String {
+    let one = |(cert, key): &(PathBuf, PathBuf)| {
+        format!("{{ cert = \"{}\", key = \"{}\" }}", cert.display(), key.display())
+    };
+    files.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn config(certificates: &str, more: &str, origin: &Origin) -> String {
+    format!(
+        "[[listener]]\nname = \"web\"\nbind = \"127.0.0.1:0\"\npool = \"app\"\n\
+         [listener.tls]\ncertificates = [{certificates}]\n{more}\n\
+         [[pool]]\nname = \"app\"\nmembers = [\"{}\"]\n",
+        origin.member()
+    )
+}
+
+/// What curl gets: status and body; the error otherwise.
+fn curl(server: &Server, name: &str, ca: &Path, arguments: &[&str]) -> Result<String, String> {
+    let port = server.addr("web").port();
+    let out = Command::new("curl")
+        .args(["-sS", "--max-time", "10", "-w", " %{http_code} %{ssl_verify_result}"])
+        .args(["--resolve", &format!("{name}:{port}:127.0.0.1")])
+        .arg("--cacert")
+        .arg(ca)
+        .args(arguments)
+        .arg(format!("https://{name}:{port}/x"))
+        .output()
+        .expect("curl runs");
+    match out.status.success() {
+        true => Ok(String::from_utf8_lossy(&out.stdout).into_owned()),
+        false => Err(String::from_utf8_lossy(&out.stderr).into_owned()),
+    }
+}
+
+#[test]
+fn clients_get_the_certificate_of_the_name_they_ask_for() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let first = certificates.make("first", "DNS:one.test", true);
+    let second = certificates.make("second", "DNS:two.test,DNS:*.wild.test", false);
+    let files = listed(&[first.clone(), second.clone()]);
+    let server = Server::start(&config(&files, "", &origin));
+    for (name, ca) in [("one.test", &first.0), ("two.test", &second.0), ("a.wild.test", &second.0)]
+    {
+        assert_eq!(curl(&server, name, ca, &[]).as_deref(), Ok("a 200 0"), "{name}");
+    }
+    // A name that nobody has gets the first, which is not its own.
+    let stranger = curl(&server, "other.test", &first.0, &[]).expect_err("a wrong name");
+    assert!(stranger.contains("match"), "{stranger}");
+    let got = origin.last();
+    assert_eq!(got.head.field("x-forwarded-proto"), Some("https"));
+}
+
+#[test]
+fn versions_are_those_that_were_asked_for() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let files = certificates.make("site", "DNS:one.test", false);
+    let listed = listed(std::slice::from_ref(&files));
+    let server = Server::start(&config(&listed, "min_version = \"1.3\"", &origin));
+    assert!(curl(&server, "one.test", &files.0, &["--tlsv1.3"]).is_ok());
+    assert!(curl(&server, "one.test", &files.0, &["--tls-max", "1.2"]).is_err());
+    let server = Server::start(&config(&listed, "", &origin));
+    assert!(curl(&server, "one.test", &files.0, &["--tls-max", "1.2"]).is_ok());
+    // Whoever does not speak TLS is turned away, and others are served on.
+    let mut plain = Client::connect(server.addr("web"));
+    assert!(plain.get("/").is_err());
+    assert!(curl(&server, "one.test", &files.0, &[]).is_ok());
+}
+
+#[test]
+fn large_bodies_pass_both_ways() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::start("a", Answer::echo());
+    let files = certificates.make("site", "DNS:one.test", false);
+    let server = Server::start(&config(&listed(std::slice::from_ref(&files)), "", &origin));
+    let body = certificates.path("body");
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    std::fs::write(&body, &bytes).expect("a file can be written");
+    let got = certificates.path("got");
+    let upload = format!("@{}", body.display());
+    let got_text = got.display().to_string();
+    curl(&server, "one.test", &files.0, &["--data-binary", &upload, "-o", &got_text])
+        .expect("an answer");
+    assert!(std::fs::read(&got).expect("a file") == bytes, "what came back is what was sent");
+}
+
+#[test]
+fn clients_show_certificates_where_they_must() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let files = certificates.make("site", "DNS:one.test", false);
+    let (cert, key) = certificates.make("client", "DNS:client.test", false);
+    let more = format!("clients = {{ ca = \"{}\" }}", cert.display());
+    let server = Server::start(&config(&listed(std::slice::from_ref(&files)), &more, &origin));
+    assert!(curl(&server, "one.test", &files.0, &[]).is_err());
+    let (cert, key) = (cert.display().to_string(), key.display().to_string());
+    let shown = curl(&server, "one.test", &files.0, &["--cert", &cert, "--key", &key]);
+    assert_eq!(shown.as_deref(), Ok("a 200 0"));
+}
+
+#[test]
+fn members_are_spoken_to_by_tls_and_must_be_who_they_are() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let files = certificates.make("site", "DNS:inner.test,IP:127.0.0.1", false);
+    let inner = Server::start(&config(&listed(std::slice::from_ref(&files)), "", &origin));
+    let outer = |tls: &str| {
+        let check = "[pool.health]\ncheck = \"http\"\ninterval = \"100ms\"\nfall = 1\nrise = 1\n";
+        Server::start(&format!(
+            "[[listener]]\nname = \"web\"\nbind = \"127.0.0.1:0\"\npool = \"app\"\n\
+             [[pool]]\nname = \"app\"\nmembers = [\"{}\"]\ntls = {tls}\n{check}",
+            inner.addr("web")
+        ))
+    };
+    let ca = files.0.display().to_string();
+    for (tls, served) in [
+        (format!("{{ ca = \"{ca}\" }}"), true),
+        (format!("{{ ca = \"{ca}\", server_name = \"inner.test\" }}"), true),
+        (format!("{{ ca = \"{ca}\", server_name = \"other.test\" }}"), false),
+        ("{ verify = \"off\" }".to_owned(), true),
+        ("{ verify = \"name\" }".to_owned(), true),
+        ("{ verify = \"name\", server_name = \"other.test\" }".to_owned(), false),
+    ] {
+        let server = outer(&tls);
+        let get = || Client::connect(server.addr("web")).get("/x").map(|got| got.status);
+        let right = |status: u16| (status == 200) == served;
+        assert!(wait_until(LONG, || get().is_ok_and(right)), "{tls}: {:?}", get());
+    }
+}
+
+#[test]
+fn bad_files_are_told_and_a_reload_with_them_changes_nothing() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let good = certificates.make("good", "DNS:one.test", false);
+    let other = certificates.make("other", "DNS:one.test", false);
+    let server = Server::start(&config(&listed(std::slice::from_ref(&good)), "", &origin));
+    for (cert, key, words) in [
+        (good.0.clone(), certificates.path("missing.key"), "No such file"),
+        (good.0.clone(), other.1.clone(), "does not belong to the certificate"),
+        (good.1.clone(), good.1.clone(), "there is no certificate in it"),
+        (good.0.clone(), good.0.clone(), "there is no private key in it"),
+    ] {
+        let text = config(&listed(&[(cert, key)]), "", &origin);
+        let file = certificates.path("bad.toml");
+        std::fs::write(&file, text).expect("a file can be written");
+        let out = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+            .args(["check", "-c"])
+            .arg(&file)
+            .output()
+            .expect("it runs");
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+    // The files of the running server go bad: it serves on by what it has.
+    std::fs::write(&good.1, "nonsense").expect("a file can be written");
+    server.signal(Signal::HUP);
+    assert!(wait_until(LONG, || server.stderr().contains("there is no private key")));
+    assert!(curl(&server, "one.test", &good.0, &[]).is_ok());
+    // New ones count from the next reload on.
+    let new = certificates.make("good", "DNS:new.test", false);
+    server.signal(Signal::HUP);
+    assert!(wait_until(LONG, || curl(&server, "new.test", &new.0, &[]).is_ok()));
+}

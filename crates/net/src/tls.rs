@@ -1,0 +1,271 @@
+//! TLS over a stream: records in and out, by rustls. Both halves work on one state; they are polled
+//! from one task.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, IoSlice, Read, Write};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use tokio::io::ReadBuf;
+
+use crate::buffer::Buffer;
+use crate::stream::Stream;
+
+/// Bytes of records that may wait to be sent before plain bytes are taken no more.
+const PENDING_MAX: usize = 64 * 1024;
+
+/// A stream with TLS on it.
+pub struct TlsStream {
+    state: RefCell<State>,
+}
+
+struct State {
+    inner: Stream,
+    session: Connection,
+    /// Received before TLS took over.
+    early: Buffer,
+    /// Plain bytes that were taken, and whose records are not all sent.
+    taken: usize,
+    /// The other side sends no more records.
+    ended: bool,
+    finishing: bool,
+}
+
+/// What was agreed on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Agreed {
+    /// `TLSv1.3` and the like.
+    pub version: &'static str,
+    /// The cipher suite's name.
+    pub cipher: String,
+    /// The protocol by ALPN, if any.
+    pub alpn: Option<Vec<u8>>,
+    /// The server name that the client asked for.
+    pub server_name: Option<String>,
+    /// The session was resumed.
+    pub resumed: bool,
+}
+
+/// Waits for a client's handshake. `early`: what was received of it already.
+///
+/// # Errors
+/// The handshake failed; what went wrong was told to the client.
+pub async fn accept(
+    stream: Stream,
+    early: Buffer,
+    config: &Arc<ServerConfig>,
+) -> io::Result<Stream> {
+    let mut session = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+    session.set_buffer_limit(Some(PENDING_MAX));
+    shake(stream, early, Connection::Server(session)).await
+}
+
+/// Makes a handshake with a member.
+///
+/// # Errors
+/// The handshake failed.
+pub async fn connect(
+    stream: Stream,
+    config: &Arc<ClientConfig>,
+    name: ServerName<'static>,
+) -> io::Result<Stream> {
+    let mut session = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
+    session.set_buffer_limit(Some(PENDING_MAX));
+    shake(stream, Buffer::new(), Connection::Client(session)).await
+}
+
+async fn shake(inner: Stream, early: Buffer, session: Connection) -> io::Result<Stream> {
+    let state = State { inner, session, early, taken: 0, ended: false, finishing: false };
+    let mut tls = Box::new(TlsStream { state: RefCell::new(state) });
+    poll_fn(|cx| tls.state.get_mut().poll_handshake(cx)).await?;
+    Ok(Stream::Tls(tls))
+}
+
+impl TlsStream {
+    /// What was agreed on.
+    pub fn agreed(&self) -> Agreed {
+        let state = self.state.borrow();
+        let session = &state.session;
+        let server_name = match session {
+            Connection::Server(server) => server.server_name().map(str::to_owned),
+            Connection::Client(_) => None,
+        };
+        let suite = session.negotiated_cipher_suite();
+        Agreed {
+            version: match session.protocol_version() {
+                Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "",
+            },
+            cipher: suite
+                .and_then(|suite| suite.suite().as_str().map(str::to_owned))
+                .unwrap_or_default(),
+            alpn: session.alpn_protocol().map(<[u8]>::to_vec),
+            server_name,
+            resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+        }
+    }
+
+    /// The stream below, for its addresses.
+    pub(crate) fn with_inner<T>(&self, look: impl FnOnce(&Stream) -> T) -> T {
+        look(&self.state.borrow().inner)
+    }
+
+    /// Ready when there are plain bytes, or the end.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state.borrow_mut().poll_plain(cx)
+    }
+
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.state.borrow_mut();
+        ready!(state.poll_plain(cx))?;
+        let room = buf.initialize_unfilled();
+        match state.session.reader().read(room) {
+            Ok(n) => {
+                buf.advance(n);
+                Poll::Ready(Ok(()))
+            }
+            // Also when the other side ended without saying so: what it sent may not be all.
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    pub(crate) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state.borrow_mut();
+        if state.taken == 0 {
+            ready!(state.poll_flush(cx))?;
+            state.taken = state.session.writer().write_vectored(slices)?;
+        }
+        // Whoever sent them waits until their records are on their way: nobody else would send them.
+        ready!(state.poll_flush(cx))?;
+        Poll::Ready(Ok(std::mem::take(&mut state.taken)))
+    }
+
+    pub(crate) fn poll_finish(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state.borrow_mut();
+        if !state.finishing {
+            state.finishing = true;
+            state.session.send_close_notify();
+        }
+        ready!(state.poll_flush(cx))?;
+        state.inner.split().1.poll_finish(cx)
+    }
+}
+
+impl State {
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.session.is_handshaking() {
+            ready!(self.poll_flush(cx))?;
+            if !self.session.is_handshaking() {
+                break;
+            }
+            if self.ended {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            ready!(self.poll_records(cx))?;
+        }
+        self.poll_flush(cx)
+    }
+
+    /// Ready when there are plain bytes, or the end.
+    fn poll_plain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let state = self.session.process_new_packets().map_err(invalid)?;
+            if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() || self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_records(cx))?;
+        }
+    }
+
+    /// Takes in records; what they order to be sent is tried at once.
+    fn poll_records(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut from = From { early: &mut self.early, inner: &mut self.inner, cx };
+        match self.session.read_tls(&mut from) {
+            Ok(0) => self.ended = true,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+        let processed = self.session.process_new_packets();
+        // An alert, an answer, or a ticket: with a full socket it goes with what is sent next.
+        if let Poll::Ready(Err(error)) = self.poll_flush(cx)
+            && processed.is_ok()
+        {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(processed.map(|_| ()).map_err(invalid))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.session.wants_write() {
+            let mut to = To { inner: &mut self.inner, cx };
+            match self.session.write_tls(&mut to) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn invalid(error: rustls::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+struct From<'a, 'c> {
+    early: &'a mut Buffer,
+    inner: &'a mut Stream,
+    cx: &'a mut Context<'c>,
+}
+
+impl Read for From<'_, '_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if !self.early.is_empty() {
+            let n = self.early.len().min(room.len());
+            room[..n].copy_from_slice(&self.early.bytes()[..n]);
+            self.early.consume(n);
+            return Ok(n);
+        }
+        let mut buf = ReadBuf::new(room);
+        match self.inner.split().0.poll_read(self.cx, &mut buf) {
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            Poll::Ready(result) => result.map(|()| buf.filled().len()),
+        }
+    }
+}
+
+struct To<'a, 'c> {
+    inner: &'a mut Stream,
+    cx: &'a mut Context<'c>,
+}
+
+impl Write for To<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.inner.split().1.poll_send(self.cx, slices) {
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            Poll::Ready(sent) => sent,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
