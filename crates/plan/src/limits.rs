@@ -16,6 +16,10 @@ pub struct ListenerLimits {
     pub connections: u32,
     /// Requests on one connection before it is closed in an orderly way; 0 (default): no limit.
     pub requests_per_connection: u32,
+    /// Requests that an HTTP/2 client may have under way on one connection
+    /// (SETTINGS_MAX_CONCURRENT_STREAMS), 1 to 10000; 100. Beyond: the stream is refused, and the
+    /// client may send the request again.
+    pub streams: u32,
     /// Bytes a second below which a sender of a head or body is cut off after a grace of 10 s;
     /// 100 by default, 0 turns it off. Answer: 408.
     pub body_rate_min: u32,
@@ -30,6 +34,7 @@ impl Default for ListenerLimits {
             body: Bytes::UNLIMITED,
             connections: 50_000,
             requests_per_connection: 0,
+            streams: 100,
             body_rate_min: 100,
         }
     }

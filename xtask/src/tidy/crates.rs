@@ -24,9 +24,10 @@ const ROWS: &[Row] = &[
     Row { name: "httpd-pages", internal: &[], external: &[] },
     Row { name: "observe", internal: &["plan"], external: &["foldhash"] },
     Row { name: "net", internal: &[], external: &["libc", "rustix", "socket2", "tokio"] },
+    Row { name: "http2", internal: &["net", "wire"], external: &["bytes", "h2", "http", "tokio"] },
     Row {
         name: "proxy",
-        internal: &["balance", "httpd", "net", "observe", "plan", "wire"],
+        internal: &["balance", "http2", "httpd", "net", "observe", "plan", "wire"],
         external: &["arc-swap", "foldhash", "httpdate", "memchr", "regex", "tokio"],
     },
     Row {
@@ -75,6 +76,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["crates/evenkeel/", "xtask/"]),
     ("clap_complete", &["crates/evenkeel/"]),
     ("clap_mangen", &["crates/evenkeel/"]),
+    ("h2", &["crates/http2/", "crates/proxy/tests/"]),
     ("hyper", &["crates/admin/"]),
     ("hyper_util", &["crates/admin/"]),
     ("hickory_resolver", &["crates/control/"]),
