@@ -4,10 +4,11 @@
 use std::future::poll_fn;
 use std::io::IoSlice;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use evenkeel_net::stream::{RecvHalf, SendHalf};
-use evenkeel_net::{Buffer, Deadline};
+use evenkeel_net::{Buffer, Deadline, clock};
 use evenkeel_wire::http1::{BodyReader, Framing, write};
 use h2::{RecvStream, SendStream};
 
@@ -21,6 +22,8 @@ const GATHER: usize = 32 * 1024;
 pub(crate) enum Cut {
     /// The peer reset the stream, or its connection broke.
     Peer,
+    /// The peer did not open its window for too long.
+    Stalled,
     /// The pipe takes no more.
     Deaf,
     /// The pipe broke, or ended within the body, or what came is no body.
@@ -77,6 +80,9 @@ pub(crate) struct Giving<'a, 'b> {
     pub(crate) buffer: &'a mut Buffer,
     pub(crate) reader: BodyReader,
     pub(crate) to: &'a mut SendStream<Bytes>,
+    /// How long the peer may keep its window closed.
+    pub(crate) patience: Duration,
+    pub(crate) wait: Deadline,
 }
 
 impl Giving<'_, '_> {
@@ -124,12 +130,22 @@ impl Giving<'_, '_> {
 
     async fn send(&mut self, mut data: Bytes) -> Result<(), Cut> {
         while !data.is_empty() {
-            self.to.reserve_capacity(data.len());
-            let room = poll_fn(|cx| self.poll_room(cx)).await?;
+            let room = self.room(data.len()).await?;
             let piece = data.split_to(room.min(data.len()));
             self.to.send_data(piece, false).map_err(|_| Cut::Peer)?;
         }
         Ok(())
+    }
+
+    /// How many of so many bytes may go now.
+    async fn room(&mut self, wanted: usize) -> Result<usize, Cut> {
+        self.to.reserve_capacity(wanted);
+        self.wait.set_after(clock::now(), self.patience);
+        poll_fn(|cx| match self.poll_room(cx) {
+            Poll::Pending => self.wait.poll(cx).map(|()| Err(Cut::Stalled)),
+            ready => ready,
+        })
+        .await
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Cut>> {
@@ -149,8 +165,7 @@ impl Giving<'_, '_> {
         let trailers = read_lines(self.reader.trailers());
         // The last piece that the window takes carries the end.
         while !data.is_empty() {
-            self.to.reserve_capacity(data.len());
-            let room = poll_fn(|cx| self.poll_room(cx)).await?;
+            let room = self.room(data.len()).await?;
             let piece = data.split_to(room.min(data.len()));
             let end = data.is_empty() && trailers.is_empty();
             self.to.send_data(piece, end).map_err(|_| Cut::Peer)?;

@@ -1,6 +1,8 @@
 //! The connection of a client: from its preface to its GOAWAY.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -8,6 +10,7 @@ use bytes::Bytes;
 use evenkeel_net::{Buffer, Stream, Whole, clock};
 use h2::Reason;
 use h2::server::{Builder, Connection};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::PREFACE;
 use crate::guard::Guard;
@@ -31,6 +34,9 @@ const ERRORS_MAX: usize = 256;
 /// What RFC 9113 section 6.5.2 adds for each field when it counts the size of a head.
 const PER_FIELD: u32 = 32;
 
+/// Bytes read after the end.
+const FAREWELL_BYTES: usize = 64 * 1024;
+
 /// How a connection is served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -45,6 +51,7 @@ pub struct Settings {
 /// The connection of a client.
 pub struct Front {
     connection: Connection<Watched, Bytes>,
+    stream: Rc<RefCell<Whole>>,
     guard: Rc<RefCell<Guard>>,
     ending: Option<&'static str>,
 }
@@ -76,7 +83,8 @@ impl Front {
         settings: &Settings,
     ) -> Result<Front, Option<&'static str>> {
         let guard = Rc::new(RefCell::new(Guard::new(clock::now(), PREFACE.len())));
-        let watched = Watched { stream: Whole::new(stream, early), guard: guard.clone() };
+        let stream = Rc::new(RefCell::new(Whole::new(stream, early)));
+        let watched = Watched { stream: stream.clone(), guard: guard.clone() };
         let heads = settings.head_bytes.saturating_add(settings.fields.saturating_mul(PER_FIELD));
         let handshake = Builder::new()
             .max_concurrent_streams(settings.streams)
@@ -90,7 +98,7 @@ impl Front {
             .enable_connect_protocol()
             .handshake(watched);
         match handshake.await {
-            Ok(connection) => Ok(Front { connection, guard, ending: None }),
+            Ok(connection) => Ok(Front { connection, stream, guard, ending: None }),
             Err(error) => Err(cause(&error)),
         }
     }
@@ -128,6 +136,26 @@ impl Front {
     /// Whether the client is being sent away for a flood.
     pub fn is_ending(&self) -> bool {
         self.ending.is_some()
+    }
+
+    /// After the end: reads on for a while, so that the client gets to read our last frames. A
+    /// close with unread bytes would be a reset, which takes them away.
+    pub async fn farewell(self) {
+        let Front { connection, stream, .. } = self;
+        drop(connection);
+        let mut stream = stream.borrow_mut();
+        if poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await.is_err() {
+            return;
+        }
+        let (mut scrap, mut read) = ([0; 4096], 0);
+        while read < FAREWELL_BYTES {
+            let mut buf = ReadBuf::new(&mut scrap);
+            let received = poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut buf)).await;
+            if received.is_err() || buf.filled().is_empty() {
+                return;
+            }
+            read += buf.filled().len();
+        }
     }
 
     /// Where the ends of streams are told.

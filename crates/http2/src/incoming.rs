@@ -4,11 +4,12 @@ use std::future::{Future, poll_fn};
 use std::io::IoSlice;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_net::pipe::PipeStream;
 use evenkeel_net::stream::{RecvHalf, SendHalf};
-use evenkeel_net::{Buffer, Stream};
+use evenkeel_net::{Buffer, Deadline, Stream};
 use evenkeel_wire::http1::{BodyReader, Framing, Parsed, ResponseHead};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -65,40 +66,33 @@ impl Incoming {
 
 impl Admitted {
     /// Writes the request as HTTP/1.1 to the pipe, whose other end serves it, and reads the answer
-    /// from it. Dropping the future resets the stream.
-    pub async fn carry(self, pipe: PipeStream) -> End {
+    /// from it. Dropping the future resets the stream. `patience`: how long the client may keep its
+    /// window closed.
+    pub async fn carry(self, pipe: PipeStream, patience: Duration) -> End {
         let Admitted { head, asked, mut body, mut respond } = self;
         let mut stream = Stream::Memory(pipe);
         let (mut recv, mut send) = stream.split();
         let mut sending = None;
-        let answering = answer(&mut recv, &mut respond, &mut sending, asked);
+        let answering = answer(&mut recv, &mut respond, &mut sending, asked, patience);
         let asking = ask(&mut body, &mut send, &head, asked);
-        let result = both(asking, answering).await;
-        match result {
-            Ok(()) => {
-                // RFC 9113 section 8.1: nobody needs the rest of the request.
-                if !body.is_end_stream() {
-                    reset(&mut respond, &mut sending, Reason::NO_ERROR);
-                }
-                End::Answered
-            }
+        match both(asking, answering).await {
+            // If the rest of the request is of no use now, the engine says so (RFC 9113 section
+            // 8.1) after the last frame of the answer.
+            Ok(()) => End::Answered,
             Err(cut) => {
                 stream.reset_on_close();
-                reset(&mut respond, &mut sending, Reason::INTERNAL_ERROR);
-                if cut == Cut::Peer { End::Cancelled } else { End::Cut }
+                // A reset overtakes frames that wait: let them go first.
+                tokio::task::yield_now().await;
+                match &mut sending {
+                    Some(sending) => sending.send_reset(Reason::INTERNAL_ERROR),
+                    None => respond.send_reset(Reason::INTERNAL_ERROR),
+                }
+                match cut {
+                    Cut::Peer | Cut::Stalled => End::Cancelled,
+                    Cut::Deaf | Cut::Broken => End::Cut,
+                }
             }
         }
-    }
-}
-
-fn reset(
-    respond: &mut SendResponse<Bytes>,
-    sending: &mut Option<SendStream<Bytes>>,
-    reason: Reason,
-) {
-    match sending {
-        Some(sending) => sending.send_reset(reason),
-        None => respond.send_reset(reason),
     }
 }
 
@@ -142,6 +136,7 @@ async fn answer(
     respond: &mut SendResponse<Bytes>,
     sending: &mut Option<SendStream<Bytes>>,
     asked: Asked,
+    patience: Duration,
 ) -> Result<(), Cut> {
     let mut buffer = Buffer::new();
     let mut head = ResponseHead::new();
@@ -165,7 +160,8 @@ async fn answer(
         if reader.is_done() {
             return Ok(());
         }
-        return Giving { pipe, buffer: &mut buffer, reader, to }.run().await;
+        let wait = Deadline::never();
+        return Giving { pipe, buffer: &mut buffer, reader, to, patience, wait }.run().await;
     }
 }
 

@@ -135,6 +135,7 @@ impl Serving {
                     if let Some(cause) = cause {
                         self.shared.refused(cause);
                     }
+                    clock::within(FAREWELL, self.front.farewell()).await;
                     return;
                 }
             }
@@ -210,9 +211,9 @@ impl Serving {
         let session = Session::of_stream(&self.shared, far);
         let shared = self.shared.clone();
         shared.open.set(shared.open.get() + 1);
-        let counter = self.front.counter();
+        let (counter, patience) = (self.front.counter(), session.send_time());
         tokio::task::spawn_local(async move {
-            let (end, ()) = tokio::join!(admitted.carry(near), session::run(session));
+            let (end, ()) = tokio::join!(admitted.carry(near, patience), session::run(session));
             counter.ended(end);
             if end == End::Cut {
                 shared.refused(Failure::HTTP2_CUT.cause);
