@@ -143,15 +143,16 @@ impl Front {
     pub async fn farewell(self) {
         let Front { connection, stream, .. } = self;
         drop(connection);
-        let mut stream = stream.borrow_mut();
-        if poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await.is_err() {
+        let finish = |cx: &mut Context<'_>| Pin::new(&mut *stream.borrow_mut()).poll_shutdown(cx);
+        if poll_fn(finish).await.is_err() {
             return;
         }
         let (mut scrap, mut read) = ([0; 4096], 0);
         while read < FAREWELL_BYTES {
             let mut buf = ReadBuf::new(&mut scrap);
-            let received = poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut buf)).await;
-            if received.is_err() || buf.filled().is_empty() {
+            let receive =
+                |cx: &mut Context<'_>| Pin::new(&mut *stream.borrow_mut()).poll_read(cx, &mut buf);
+            if poll_fn(receive).await.is_err() || buf.filled().is_empty() {
                 return;
             }
             read += buf.filled().len();
