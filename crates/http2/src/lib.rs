@@ -4,19 +4,26 @@
 //! Towards clients, [`Front`] is a connection that yields an [`Incoming`] for each request, which
 //! writes itself as an HTTP/1.1 request and [carries](Admitted::carry) body and answer between the
 //! stream and one end of a pipe; whoever holds the other end serves HTTP/1.1 and knows no better.
+//! Towards members, a [`Back`] is a connection that many requests share; each comes the same way,
+//! as HTTP/1.1 through a pipe.
+//!
 //! Translating is where requests are smuggled, so what could be read in two ways is refused
 //! (RFC 9113 sections 8.2, 8.3 and 10.3).
 #![forbid(unsafe_code)]
 
 mod answer;
+mod back;
 mod body;
 mod fields;
 mod front;
 mod guard;
 mod incoming;
+mod outgoing;
+mod outward;
 mod request;
 mod watched;
 
+pub use back::{Back, BackSettings};
 pub use front::{Counter, Front, Next, Settings};
 pub use guard::FLOODS;
 pub use incoming::{Admitted, End, Incoming};

@@ -47,6 +47,9 @@ pub struct PoolLimits {
     pub queue: u32,
     /// Idle connections kept per member and core; 256. Beyond: the oldest is closed.
     pub idle_connections: u32,
+    /// Requests under way on one HTTP/2 connection to a member, 1 to 10000; 100, or what the member
+    /// allows if that is less. Beyond: another connection is made.
+    pub streams: u32,
     /// Head of an answer; 64 KiB. Beyond: 502.
     pub header_bytes: Bytes,
     /// Header lines of an answer; 200. Beyond: 502.
@@ -58,6 +61,7 @@ impl Default for PoolLimits {
         PoolLimits {
             queue: 1024,
             idle_connections: 256,
+            streams: 100,
             header_bytes: Bytes::kib(64),
             headers: 200,
         }

@@ -56,6 +56,7 @@ failures! {
     LOCAL_LIMIT = 503 "local-limit" Internal, "This machine ran out of descriptors, ports or memory.";
     MEMBER_CLOSED = 502 "member-closed" Upstream, "The member closed before its answer began.";
     MEMBER_RESET = 502 "member-reset" Upstream, "The member reset the connection before its answer began.";
+    MEMBER_REFUSED = 502 "member-refused" Upstream, "The member refused a stream of HTTP/2, or said goodbye, before it did anything about the request.";
     MEMBER_TIMEOUT = 504 "member-timeout" Upstream, "The member did not begin its answer within timeouts.response.";
     MEMBER_STALLED = 504 "member-stalled" Upstream, "The member paused within its answer for longer than timeouts.response.";
     MEMBER_CUT = 502 "member-cut" Upstream, "The member closed or reset within its answer.";

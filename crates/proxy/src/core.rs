@@ -20,6 +20,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::accept;
 use crate::connections::Connections;
 use crate::http::scratch::Scratch;
+use crate::http2::members::Members;
 use crate::sessions::Sessions;
 use crate::snapshot::Snapshot;
 use crate::udp;
@@ -113,6 +114,8 @@ pub(crate) struct Core {
     pub(crate) cores: usize,
     snapshot: RefCell<Rc<Serving>>,
     pub(crate) connections: RefCell<Connections>,
+    /// Connections to members that speak HTTP/2.
+    pub(crate) members: Rc<Members>,
     pub(crate) metrics: RefCell<CoreMetrics>,
     pub(crate) log: RefCell<Option<CoreLog>>,
     pub(crate) rng: RefCell<Rng>,
@@ -194,6 +197,7 @@ impl Core {
             cores: cores.max(1),
             snapshot: RefCell::new(Rc::new(Serving(Arc::new(Snapshot::empty())))),
             connections: RefCell::default(),
+            members: Rc::default(),
             metrics: RefCell::new(CoreMetrics::new()),
             log: RefCell::new(None),
             rng: RefCell::new(Rng::new(seed)),
@@ -284,6 +288,7 @@ impl Core {
             stop.notify_one();
         }
         self.connections.borrow_mut().clear();
+        self.members.clear();
         self.sessions.wake_all();
     }
 
@@ -298,7 +303,7 @@ impl Core {
         Report {
             metrics: self.metrics.borrow().snapshot(),
             sessions: self.sessions.open(),
-            idle_connections: self.connections.borrow().len(),
+            idle_connections: self.connections.borrow().len() + self.members.len(),
         }
     }
 
@@ -357,6 +362,7 @@ async fn sweep(core: Rc<Core>) {
                 snapshot.pools.iter().any(|p| p.members.iter().any(|m| m.targets.key() == key))
             };
             core.connections.borrow_mut().sweep(clock::now(), lives);
+            core.members.sweep(clock::now(), lives);
         }
     }
 }

@@ -163,7 +163,8 @@ async fn balanced(
                 let later = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
                 upstream.guard.report(outcome(failure, stale, later), now);
                 let again = !progress.answered.get() && !progress.streamed.get();
-                let Some(cause) = retry_cause(failure).filter(|_| again && repeatable) else {
+                let harmless = repeatable || failure == Failure::MEMBER_REFUSED;
+                let Some(cause) = retry_cause(failure).filter(|_| again && harmless) else {
                     return Err(failure);
                 };
                 // A kept connection that died is no news about the member: once more, afresh.
@@ -252,12 +253,14 @@ fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
 
 /// The member ended the connection without a word.
 fn is_silent_end(failure: Failure) -> bool {
-    failure == Failure::MEMBER_CLOSED || failure == Failure::MEMBER_RESET
+    matches!(failure, Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_REFUSED)
 }
 
 fn retry_cause(failure: Failure) -> Option<RetryOn> {
     match failure {
-        Failure::MEMBER_CLOSED | Failure::MEMBER_RESET => Some(RetryOn::ResetBeforeResponse),
+        Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_REFUSED => {
+            Some(RetryOn::ResetBeforeResponse)
+        }
         Failure::MEMBER_TIMEOUT => Some(RetryOn::Timeout),
         Failure { cause, status, .. } if cause == Failure::MEMBER_STATUS.cause => {
             Some(RetryOn::Status(status))
@@ -275,7 +278,10 @@ fn outcome(failure: Failure, stale: bool, silence_counts: bool) -> Outcome {
         Failure::MEMBER_TIMEOUT | Failure::MEMBER_STALLED | Failure::REQUEST_TIMEOUT_UP => {
             Outcome::Timeout
         }
-        Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_CUT => Outcome::Reset,
+        Failure::MEMBER_CLOSED
+        | Failure::MEMBER_RESET
+        | Failure::MEMBER_REFUSED
+        | Failure::MEMBER_CUT => Outcome::Reset,
         Failure { cause, status, .. }
             if cause == Failure::MEMBER_STATUS.cause || cause == Failure::OVERRIDDEN.cause =>
         {

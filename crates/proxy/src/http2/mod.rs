@@ -1,6 +1,8 @@
 //! Clients that speak HTTP/2: each stream of their connection is a session of its own, which
 //! serves one request and knows only HTTP/1.1.
 
+pub(crate) mod members;
+
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
