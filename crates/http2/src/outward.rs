@@ -49,7 +49,7 @@ pub(crate) fn request(
 }
 
 /// Whether a content type is that of gRPC, gRPC-Web aside, which has no trailers.
-pub(crate) fn is_grpc(content_type: &[u8]) -> bool {
+pub fn is_grpc(content_type: &[u8]) -> bool {
     let rest = content_type.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }

@@ -397,3 +397,39 @@ fn a_large_answer_waits_for_a_slow_reader_and_others_do_not() {
         assert_eq!(all(slow.body_mut()).await.unwrap().0.len(), 3_000_000);
     });
 }
+
+#[test]
+fn failures_of_our_own_are_statuses_of_grpc() {
+    run(Weather::default(), 1, http2, async |setup| {
+        // Nobody listens.
+        let mut client = http2_client(&setup).await;
+        let (answer, mut sending) = client.send_request(call(), false).unwrap();
+        sending.send_data(Bytes::from_static(b"ask"), true).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert!(answer.body().is_end_stream());
+        assert_eq!(answer.headers()["content-type"], "application/grpc");
+        assert_eq!(answer.headers()["grpc-status"], "14");
+        assert_eq!(answer.headers()["grpc-message"], "connect-refused");
+    });
+}
+
+#[test]
+fn a_call_ends_at_its_deadline() {
+    async fn silent(_: Request<RecvStream>, mut respond: Respond, _: u32) {
+        let _ = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
+    }
+    run(Weather::default(), 1, http2, async |setup| {
+        member(&setup, 1, 100, silent);
+        let mut client = http2_client(&setup).await;
+        let mut request = call();
+        request.headers_mut().insert("grpc-timeout", "1500m".parse().unwrap());
+        let began = clock::now();
+        let (answer, mut sending) = client.send_request(request, false).unwrap();
+        sending.send_data(Bytes::from_static(b"ask"), true).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.headers()["grpc-status"], "4");
+        let took = clock::now().since(began);
+        assert!((1400..1700).contains(&took.as_millis()), "{took:?}");
+    });
+}

@@ -20,6 +20,7 @@ use crate::http::request_head::{Asking, Toward};
 use crate::http::respond::{self, Own};
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
+use crate::http2::grpc;
 use crate::preamble::{Preamble, Told};
 use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt};
 
@@ -31,7 +32,8 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     tally.used = scratch.head.len;
     tally.bytes_in = scratch.head.len as u64;
     tally.body_settled = respond::has_no_body(scratch.head.body);
-    scratch.whole.set_after(tally.began, listener.plan.timeouts.request);
+    let time = grpc::patience(session, scratch, listener.plan.timeouts.request);
+    scratch.whole.set_after(tally.began, time);
     let mut taken = None;
     scratch.passage = None;
     let served = match &snapshot.plan.sites {

@@ -1,6 +1,7 @@
 //! Clients that speak HTTP/2: each stream of their connection is a session of its own, which
 //! serves one request and knows only HTTP/1.1.
 
+pub(crate) mod grpc;
 pub(crate) mod members;
 
 use std::cell::{Cell, RefCell};
