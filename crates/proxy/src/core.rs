@@ -122,6 +122,7 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     /// When idle sessions end, once the core drains.
     drain_idle: Cell<Option<Micros>>,
+    goodbye: Cell<Option<Micros>>,
     connection_next: Cell<u64>,
     #[allow(
         clippy::vec_box,
@@ -150,6 +151,10 @@ const SCRATCH_STOCK: usize = 256;
 /// A client between two requests cannot know that the core drains; one that sends its next request
 /// within this time is still answered, and told to close.
 const DRAIN_IDLE: Duration = Duration::from_secs(1);
+/// How long after a drain began clients are told to go whose connections carry many requests. By
+/// then no core accepts any more: who comes again at once is refused and goes elsewhere, and is not
+/// reset in the queue of a socket that closes.
+const GOODBYE: Duration = Duration::from_millis(200);
 /// How often idle connections are looked through and log lines sent on.
 const SWEEP: Duration = Duration::from_millis(200);
 
@@ -203,6 +208,7 @@ impl Core {
             rng: RefCell::new(Rng::new(seed)),
             sessions: Sessions::default(),
             drain_idle: Cell::new(None),
+            goodbye: Cell::new(None),
             connection_next: Cell::new(index as u64),
             scratch: RefCell::default(),
             date: RefCell::default(),
@@ -224,6 +230,12 @@ impl Core {
     /// When idle sessions end; `None` while the core does not drain.
     pub(crate) fn idle_ends(&self) -> Option<Micros> {
         self.drain_idle.get()
+    }
+
+    /// When clients are told to go whose connections carry many requests; `None` while the core does
+    /// not drain.
+    pub(crate) fn goodbye(&self) -> Option<Micros> {
+        self.goodbye.get()
     }
 
     /// A number for a new connection, unique in the process.
@@ -284,6 +296,7 @@ impl Core {
 
     pub(crate) fn drain(&self) {
         self.drain_idle.set(Some(clock::after(clock::now(), DRAIN_IDLE)));
+        self.goodbye.set(Some(clock::after(clock::now(), GOODBYE)));
         for (_, stop) in self.accepting.borrow_mut().drain() {
             stop.notify_one();
         }

@@ -68,8 +68,9 @@ pub(crate) async fn run(session: Session) {
     let begun = clock::within(time, Front::begin(stream, buffer, &settings)).await;
     match begun {
         Some(Ok(front)) => {
-            let (wait, winding) = (Deadline::never(), Winding::Open);
-            Serving { front, shared, place, wait, waits: false, winding, served: 0 }.run().await;
+            let (wait, goodbye) = (Deadline::never(), Deadline::never());
+            let (waits, winding, served) = (false, Winding::Open, 0);
+            Serving { front, shared, place, wait, waits, goodbye, winding, served }.run().await;
         }
         Some(Err(Some(cause))) => shared.refused(cause),
         Some(Err(None)) => {}
@@ -113,6 +114,8 @@ struct Serving {
     /// For a connection without streams.
     wait: Deadline,
     waits: bool,
+    /// For the time between the beginning of a drain and our GOAWAY.
+    goodbye: Deadline,
     winding: Winding,
     /// Streams so far.
     served: u32,
@@ -155,11 +158,11 @@ impl Serving {
             if !shared.waker.borrow().as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                 *shared.waker.borrow_mut() = Some(cx.waker().clone());
             }
-            if self.winding == Winding::Open && self.should_wind_down() {
+            if self.winding == Winding::Open && self.should_wind_down(cx) {
                 self.wind_down();
                 continue;
             }
-            if shared.open.get() > 0 && !self.front.is_ending() {
+            if self.shared.open.get() > 0 && !self.front.is_ending() {
                 self.waits = false;
                 return Poll::Pending;
             }
@@ -178,12 +181,16 @@ impl Serving {
     }
 
     /// Whether the core drains, the listener is gone, or the connection has had its share.
-    fn should_wind_down(&self) -> bool {
+    fn should_wind_down(&mut self, cx: &mut Context<'_>) -> bool {
         let core = &self.shared.core;
+        if let Some(at) = core.goodbye() {
+            self.goodbye.set(at);
+            return self.goodbye.poll(cx).is_ready();
+        }
         let snapshot = core.snapshot();
         let Some(listener) = snapshot.listener(self.shared.listener) else { return true };
         let most = listener.plan.limits.requests_per_connection;
-        core.is_draining() || (most > 0 && self.served >= most)
+        most > 0 && self.served >= most
     }
 
     fn wind_down(&mut self) {
