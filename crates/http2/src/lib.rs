@@ -11,6 +11,7 @@
 //! (RFC 9113 sections 8.2, 8.3 and 10.3).
 #![forbid(unsafe_code)]
 
+mod accept_key;
 mod answer;
 mod back;
 mod body;

@@ -15,6 +15,7 @@ use h2::Reason;
 use h2::client::{ResponseFuture, SendRequest};
 use http::{Response, StatusCode, header};
 
+use crate::accept_key::accept;
 use crate::body::{Cut, Giving, send, take_in};
 use crate::fields::write_lines;
 use crate::outward;
@@ -25,7 +26,7 @@ const LIMITS: Limits = Limits { head_bytes: 4 << 20, target_bytes: 4 << 20, fiel
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// What must be known of a request to carry its answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Sent {
     /// It was a HEAD.
     pub(crate) head: bool,
@@ -33,6 +34,8 @@ pub(crate) struct Sent {
     pub(crate) trailers: bool,
     /// It asked for a WebSocket.
     pub(crate) socket: bool,
+    /// The key of the WebSocket's handshake.
+    pub(crate) key: Vec<u8>,
 }
 
 pub(crate) async fn carry(to: &mut SendRequest<Bytes>, pipe: PipeStream) {
@@ -63,7 +66,7 @@ async fn exchange(to: &mut SendRequest<Bytes>, pipe: &PipeStream) -> Result<(), 
         let buffer = &mut buffer;
         Giving { pipe, buffer, reader, to: &mut body, patience: PATIENCE, wait }.run().await
     };
-    let result = both(giving, receive_answer(answer, &mut sending, sent), &watch).await;
+    let result = both(giving, receive_answer(answer, &mut sending, &sent), &watch).await;
     match result {
         Ok(()) => Ok(()),
         Err(End::Told(kind)) => {
@@ -131,13 +134,13 @@ async fn receive_head(
 async fn receive_answer(
     mut answer: ResponseFuture,
     pipe: &mut SendHalf<'_>,
-    sent: Sent,
+    sent: &Sent,
 ) -> Result<(), End> {
     let mut text = Vec::with_capacity(512);
     while let Some(interim) = poll_fn(|cx| answer.poll_informational(cx)).await {
         let interim = interim.map_err(told)?;
         text.clear();
-        write_head(&mut text, interim.status(), &interim, None)?;
+        write_head(&mut text, interim.status(), &interim, Ends::Interim)?;
         write_out(pipe, &text).await?;
     }
     let answer = answer.await.map_err(told)?;
@@ -148,9 +151,9 @@ async fn receive_answer(
     let framing = framing(&answer, body.is_end_stream(), sent);
     text.clear();
     if socket {
-        write_head(&mut text, StatusCode::SWITCHING_PROTOCOLS, &answer, None)?;
+        write_head(&mut text, StatusCode::SWITCHING_PROTOCOLS, &answer, Ends::Switch(&sent.key))?;
     } else {
-        write_head(&mut text, status, &answer, Some(framing))?;
+        write_head(&mut text, status, &answer, Ends::Body(framing))?;
     }
     write_out(pipe, &text).await?;
     let taken = match framing {
@@ -166,7 +169,7 @@ async fn receive_answer(
 
 /// How the body is framed for HTTP/1.1. A length leaves no room for trailers, so it is not told
 /// where those matter.
-fn framing(answer: &Response<()>, empty: bool, sent: Sent) -> Framing {
+fn framing(answer: &Response<()>, empty: bool, sent: &Sent) -> Framing {
     let bodiless = matches!(answer.status().as_u16(), 204 | 304) || sent.head;
     let length = answer.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -178,31 +181,46 @@ fn framing(answer: &Response<()>, empty: bool, sent: Sent) -> Framing {
     }
 }
 
-/// Writes the head; `None` leaves out how the body is framed.
+/// What follows a head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends<'a> {
+    /// Another head.
+    Interim,
+    /// A body.
+    Body(Framing),
+    /// A WebSocket that was asked for with this key.
+    Switch(&'a [u8]),
+}
+
 fn write_head(
     out: &mut Vec<u8>,
     status: StatusCode,
     answer: &Response<()>,
-    framing: Option<Framing>,
+    ends: Ends<'_>,
 ) -> Result<(), End> {
     write::status_line(out, status.as_u16(), b"");
     let mut fields = answer.headers().clone();
-    if framing != Some(Framing::None) {
+    if ends != Ends::Body(Framing::None) {
         fields.remove(header::CONTENT_LENGTH);
     }
     if !write_lines(out, &fields) {
         return Err(End::Told(io::ErrorKind::InvalidData));
     }
-    match framing {
-        Some(Framing::Length(length)) => write::number_field(out, b"content-length", length),
-        Some(Framing::Chunked) => write::field(out, b"transfer-encoding", b"chunked"),
-        _ => {}
-    }
-    if framing.is_some() {
-        // The stream ends with the answer; the connection is kept here.
-        write::field(out, b"connection", b"close");
-    } else if status == StatusCode::SWITCHING_PROTOCOLS {
-        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+    match ends {
+        Ends::Interim => {}
+        Ends::Switch(key) => {
+            out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+            write::field(out, b"sec-websocket-accept", &accept(key));
+        }
+        Ends::Body(framing) => {
+            match framing {
+                Framing::Length(length) => write::number_field(out, b"content-length", length),
+                Framing::Chunked => write::field(out, b"transfer-encoding", b"chunked"),
+                Framing::None | Framing::UntilClose => {}
+            }
+            // The stream ends with the answer; the connection is kept here.
+            write::field(out, b"connection", b"close");
+        }
     }
     out.extend_from_slice(b"\r\n");
     Ok(())

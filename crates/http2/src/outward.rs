@@ -17,11 +17,14 @@ pub(crate) fn request(
 ) -> Option<(Request<()>, Sent)> {
     let upgrade = head.upgrade.map_or(&[][..], |span| span.of(buf));
     let socket = sockets && upgrade.eq_ignore_ascii_case(b"websocket");
+    let mut key = Vec::new();
     let mut fields = HeaderMap::with_capacity(head.fields.len());
     for field in &head.fields {
         let name = field.name.of(buf);
         let of_handshake = socket && name.eq_ignore_ascii_case(b"sec-websocket-key");
-        if !field.drop && !of_handshake && !matches!(field.known, Known::Host | Known::Te) {
+        if of_handshake {
+            key = field.value.of(buf).to_vec();
+        } else if !field.drop && !matches!(field.known, Known::Host | Known::Te) {
             put(&mut fields, name, field.value.of(buf));
         }
     }
@@ -45,7 +48,7 @@ pub(crate) fn request(
         request.extensions_mut().insert(Protocol::from_static("websocket"));
     }
     let was_head = request.method() == Method::HEAD;
-    Some((request, Sent { head: was_head, trailers: grpc || head.te_trailers, socket }))
+    Some((request, Sent { head: was_head, trailers: grpc || head.te_trailers, socket, key }))
 }
 
 /// Whether a content type is that of gRPC, gRPC-Web aside, which has no trailers.

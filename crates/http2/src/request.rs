@@ -6,6 +6,7 @@ use h2::ext::Protocol;
 use http::request::Parts;
 use http::{Method, header};
 
+use crate::accept_key::base64;
 use crate::fields::{is_of_connection, is_plain};
 
 /// What must be known of a request to carry it.
@@ -52,7 +53,7 @@ pub(crate) fn write_head(
     }
     if socket {
         out.extend_from_slice(b"connection: Upgrade\r\nupgrade: websocket\r\n");
-        write::field(out, b"sec-websocket-key", &base64(nonce));
+        write::field(out, b"sec-websocket-key", &base64(&nonce));
     }
     out.extend_from_slice(b"\r\n");
     Ok(Asked { framing, head: parts.method == Method::HEAD, socket })
@@ -149,20 +150,6 @@ fn write_cookies(parts: &Parts, out: &mut Vec<u8>) {
 fn digits(text: &[u8]) -> Option<u64> {
     let all = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     all.then(|| str::from_utf8(text).ok()?.parse().ok()).flatten()
-}
-
-/// RFC 4648 section 4.
-fn base64(bytes: [u8; 16]) -> [u8; 24] {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = [b'='; 24];
-    for (three, four) in bytes.chunks(3).zip(out.chunks_mut(4)) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
-        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (at, letter) in four.iter_mut().enumerate().take(three.len() + 1) {
-            *letter = LETTERS[(word >> (18 - 6 * at) & 63) as usize];
-        }
-    }
-    out
 }
 
 #[cfg(test)]

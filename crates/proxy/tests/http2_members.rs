@@ -433,3 +433,54 @@ fn a_call_ends_at_its_deadline() {
         assert!((1400..1700).contains(&took.as_millis()), "{took:?}");
     });
 }
+
+#[test]
+fn callers_may_be_silent_within_their_request() {
+    run(Weather::default(), 1, http2, async |setup| {
+        member(&setup, 1, 100, grpc_echo);
+        let mut client = http2_client(&setup).await;
+        let (answer, mut sending) = client.send_request(call(), false).unwrap();
+        let mut answer = answer.await.unwrap();
+        for _ in 0..3 {
+            clock::sleep(Duration::from_secs(40)).await;
+            sending.send_data(Bytes::from_static(b"m"), false).unwrap();
+            assert_eq!(answer.body_mut().data().await.unwrap().unwrap(), "m");
+        }
+        sending.send_data(Bytes::new(), true).unwrap();
+        assert!(all(answer.body_mut()).await.unwrap().1.is_some());
+    });
+}
+
+#[test]
+fn a_websocket_goes_from_http_1_to_a_member_of_http_2() {
+    async fn accept(request: Request<RecvStream>, mut respond: Respond, _: u32) {
+        let protocol = request.extensions().get::<h2::ext::Protocol>();
+        if protocol.is_none_or(|protocol| protocol.as_str() != "websocket") {
+            return hello(request, respond, 0).await;
+        }
+        let mut sending = respond.send_response(answer(200), false).unwrap();
+        let mut body = request.into_body();
+        while let Some(Ok(data)) = body.data().await {
+            body.flow_control().release_capacity(data.len()).unwrap();
+            sending.send_data(data, false).unwrap();
+        }
+        sending.send_data(Bytes::from_static(b"over"), true).unwrap();
+    }
+    run(ROUGH, 1, http2, async |setup| {
+        member(&setup, 1, 100, accept);
+        // The member's settings, which allow it, come with its first answer.
+        http1(&setup, GET).await;
+        let mut client = setup.client().await;
+        let ask = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        send(&mut client, ask).await;
+        let head = read(&mut client, has_head).await;
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 ") && head.ends_with("\r\n\r\n"), "{head}");
+        assert!(head.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+        send(&mut client, b"tell me").await;
+        let said = read(&mut client, |bytes| bytes.ends_with(b"tell me")).await;
+        assert_eq!(said, b"tell me");
+        client.split().1.finish().await.unwrap();
+        assert_eq!(read(&mut client, |_| false).await, b"over");
+    });
+}
