@@ -299,6 +299,8 @@ impl Controller {
         notify::tell("STOPPING=1");
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.shared.tell(Event::DrainStarted { millis });
+        // The cores' own ones still serve what waits in their queues.
+        self.sockets.let_go();
         for core in self.shared.cores_list() {
             // A core that has ended already needs no telling.
             let _ = core.send(CoreCommand::Drain).await;

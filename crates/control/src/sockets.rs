@@ -109,6 +109,13 @@ impl Sockets {
         if taken.is_empty() { Ok(Bindings { new }) } else { Err(taken) }
     }
 
+    /// Lets go of what listeners are bound to. Held here, a socket would go on to take connections
+    /// that no core accepts, only to reset them when the process ends.
+    pub(crate) fn let_go(&mut self) {
+        self.held.clear();
+        self.inherited.clear();
+    }
+
     /// Binds the admin API's address, or keeps the socket it has.
     pub(crate) fn bind_admin(&mut self, admin: &Admin) -> Result<AdminSocket, Taken> {
         let (listener, address) = ("admin".to_owned(), admin.bind.to_string());

@@ -45,6 +45,10 @@ fn every_bad_request_is_refused_and_reaches_no_member() {
             // The codec's corpus has a limit there that is below the least one may configure.
             continue;
         }
+        if record.name == "HTTP/2 preface" {
+            // The codec refuses it; a listener then speaks HTTP/2.
+            continue;
+        }
         refused += 1;
         let before = origin.requests();
         let mut client = connect(&server);

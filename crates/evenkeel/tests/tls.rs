@@ -102,6 +102,19 @@ fn clients_get_the_certificate_of_the_name_they_ask_for() {
     assert!(stranger.contains("match"), "{stranger}");
     let got = origin.last();
     assert_eq!(got.head.field("x-forwarded-proto"), Some("https"));
+    // HTTP/2 is agreed on where the client can, and HTTP/1.1 where it cannot.
+    let port = server.addr("web").port();
+    for (argument, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let out = Command::new("curl")
+            .args(["-sS", "-o", "/dev/null", "-w", "%{http_version}", argument, "--cacert"])
+            .arg(&first.0)
+            .args(["--resolve", &format!("one.test:{port}:127.0.0.1")])
+            .arg(format!("https://one.test:{port}/x"))
+            .output()
+            .expect("curl runs");
+        assert_eq!(String::from_utf8_lossy(&out.stdout), version);
+        assert_eq!(origin.last().head.field("x-forwarded-proto"), Some("https"));
+    }
 }
 
 #[test]
@@ -170,6 +183,7 @@ fn members_are_spoken_to_by_tls_and_must_be_who_they_are() {
     for (tls, served) in [
         (format!("{{ ca = \"{ca}\" }}"), true),
         (format!("{{ ca = \"{ca}\", server_name = \"inner.test\" }}"), true),
+        (format!("{{ ca = \"{ca}\" }}\nprotocol = \"h2\""), true),
         (format!("{{ ca = \"{ca}\", server_name = \"other.test\" }}"), false),
         ("{ verify = \"off\" }".to_owned(), true),
         ("{ verify = \"name\" }".to_owned(), true),

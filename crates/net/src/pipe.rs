@@ -30,6 +30,8 @@ struct Way {
     broken: Option<io::ErrorKind>,
     receiver: Option<Waker>,
     sender: Option<Waker>,
+    /// Who wants to know when the receiver is gone.
+    watcher: Option<Waker>,
 }
 
 /// Both ends of a new stream, with at most `window` bytes on their way in each direction.
@@ -45,6 +47,16 @@ impl PipeStream {
     /// when it receives, after what is on its way.
     pub fn break_on_drop(&self, kind: io::ErrorKind) {
         self.abort.set(Some(kind));
+    }
+
+    /// Ready when the other end was dropped; what it sent may still be on its way.
+    pub(crate) fn poll_gone(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut way = self.send.borrow_mut();
+        if way.deaf {
+            return Poll::Ready(());
+        }
+        way.watcher = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// The same with the error that a reset connection gives.
@@ -117,6 +129,7 @@ impl Drop for PipeStream {
         recv.broken = recv.broken.or(abort);
         recv.bytes.clear();
         wake(&mut recv.sender);
+        wake(&mut recv.watcher);
         drop(recv);
         let mut send = self.send.borrow_mut();
         send.finished = true;
@@ -135,6 +148,7 @@ impl Way {
             broken: None,
             receiver: None,
             sender: None,
+            watcher: None,
         }
     }
 
@@ -210,7 +224,11 @@ mod tests {
         let (mut near, mut far) = streams(100);
         send(&mut near, b"last words").await.unwrap();
         send(&mut far, b"unheard").await.unwrap();
+        let gone = |cx: &mut Context<'_>| Poll::Ready(far.split().1.poll_gone(cx).is_ready());
+        assert!(!std::future::poll_fn(gone).await);
         drop(near);
+        let gone = |cx: &mut Context<'_>| far.split().1.poll_gone(cx);
+        std::future::poll_fn(gone).await;
         let mut buffer = Buffer::new();
         assert_eq!(receive(&mut far, &mut buffer).await.unwrap(), 10);
         assert_eq!(receive(&mut far, &mut buffer).await.unwrap(), 0);

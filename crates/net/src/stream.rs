@@ -319,6 +319,15 @@ impl SendHalf<'_> {
         Ok(())
     }
 
+    /// Ready when the other end of a stream in memory was dropped. Never for others, whose systems
+    /// tell only those who receive.
+    pub fn poll_gone(&self, cx: &Context<'_>) -> Poll<()> {
+        match self {
+            SendHalf::Memory(stream) => stream.poll_gone(cx),
+            _ => Poll::Pending,
+        }
+    }
+
     /// Says that nothing more will be sent.
     pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -16,6 +16,10 @@ pub struct ListenerLimits {
     pub connections: u32,
     /// Requests on one connection before it is closed in an orderly way; 0 (default): no limit.
     pub requests_per_connection: u32,
+    /// Requests that an HTTP/2 client may have under way on one connection
+    /// (SETTINGS_MAX_CONCURRENT_STREAMS), 1 to 10000; 100. Beyond: the stream is refused, and the
+    /// client may send the request again.
+    pub streams: u32,
     /// Bytes a second below which a sender of a head or body is cut off after a grace of 10 s;
     /// 100 by default, 0 turns it off. Answer: 408.
     pub body_rate_min: u32,
@@ -30,6 +34,7 @@ impl Default for ListenerLimits {
             body: Bytes::UNLIMITED,
             connections: 50_000,
             requests_per_connection: 0,
+            streams: 100,
             body_rate_min: 100,
         }
     }
@@ -42,6 +47,9 @@ pub struct PoolLimits {
     pub queue: u32,
     /// Idle connections kept per member and core; 256. Beyond: the oldest is closed.
     pub idle_connections: u32,
+    /// Requests under way on one HTTP/2 connection to a member, 1 to 10000; 100, or what the member
+    /// allows if that is less. Beyond: another connection is made.
+    pub streams: u32,
     /// Head of an answer; 64 KiB. Beyond: 502.
     pub header_bytes: Bytes,
     /// Header lines of an answer; 200. Beyond: 502.
@@ -53,6 +61,7 @@ impl Default for PoolLimits {
         PoolLimits {
             queue: 1024,
             idle_connections: 256,
+            streams: 100,
             header_bytes: Bytes::kib(64),
             headers: 200,
         }

@@ -20,6 +20,8 @@ pub struct Pool {
     pub timeouts: PoolTimeouts,
     /// What the pool holds at most.
     pub limits: PoolLimits,
+    /// What the members speak; HTTP/1.1. (Those of an Apache configuration: see its rules.)
+    pub protocol: crate::MemberProtocol,
     /// The PROXY header that connections to members begin with, if any. Such connections carry one
     /// client's data only and are not kept.
     pub proxy_protocol: Option<ProxyVersion>,
@@ -55,6 +57,7 @@ impl Pool {
             retry: Retry::default(),
             timeouts: PoolTimeouts::default(),
             limits: PoolLimits::default(),
+            protocol: crate::MemberProtocol::Http,
             proxy_protocol: None,
             source: Source::default(),
             port: MemberPort::default(),
@@ -82,6 +85,11 @@ impl Pool {
             rise: own.rise,
             passive: self.health.passive.clone(),
         })
+    }
+
+    /// What the members speak, whoever says so.
+    pub fn spoken(&self) -> crate::MemberProtocol {
+        self.rules.as_ref().map_or(self.protocol, |rules| rules.protocol)
     }
 
     /// The member of that tag, or else of that address.

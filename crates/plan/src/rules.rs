@@ -36,6 +36,8 @@ pub enum MemberProtocol {
     /// HTTP/1.1.
     #[default]
     Http,
+    /// HTTP/2, without asking first (RFC 9113 section 3.3).
+    Http2,
     /// AJP/1.3, to servlet containers.
     Ajp,
     /// FastCGI.

@@ -59,6 +59,7 @@ failures! {
     LOCAL_LIMIT = 503 "local-limit" Internal, "This machine ran out of descriptors, ports or memory.";
     MEMBER_CLOSED = 502 "member-closed" Upstream, "The member closed before its answer began.";
     MEMBER_RESET = 502 "member-reset" Upstream, "The member reset the connection before its answer began.";
+    MEMBER_REFUSED = 502 "member-refused" Upstream, "The member refused a stream of HTTP/2, or said goodbye, before it did anything about the request.";
     MEMBER_TIMEOUT = 504 "member-timeout" Upstream, "The member did not begin its answer within timeouts.response.";
     MEMBER_STALLED = 504 "member-stalled" Upstream, "The member paused within its answer for longer than timeouts.response.";
     MEMBER_CUT = 502 "member-cut" Upstream, "The member closed or reset within its answer.";
@@ -75,6 +76,15 @@ failures! {
     PROXY_TIMEOUT = 0 "proxy-timeout" Downstream, "The PROXY header did not arrive whole within timeouts.header.";
     PROXY_UNTRUSTED = 0 "proxy-untrusted" Downstream, "A PROXY header is required, and the connection comes from a network that is not trusted to send one.";
     HELLO_TIMEOUT = 0 "tls-hello-timeout" Downstream, "The TLS ClientHello did not arrive whole within timeouts.header.";
+    HTTP2_MALFORMED = 0 "http2-malformed" Downstream, "A request of HTTP/2 could be read in two ways (RFC 9113 sections 8.2 and 8.3); its stream was reset.";
+    HTTP2_CUT = 0 "http2-cut" Internal, "An answer to a client of HTTP/2 ended too early; its stream was reset.";
+    HTTP2_PROTOCOL = 0 "http2-protocol" Downstream, "A client broke the rules of HTTP/2; its connection was closed.";
+    HTTP2_RESETS = 0 "http2-resets" Downstream, "A client of HTTP/2 reset too many streams (CVE-2023-44487); its connection was closed.";
+    HTTP2_PINGS = 0 "http2-pings" Downstream, "A client of HTTP/2 sent too many PING frames; its connection was closed.";
+    HTTP2_SETTINGS = 0 "http2-settings" Downstream, "A client of HTTP/2 sent too many SETTINGS frames; its connection was closed.";
+    HTTP2_EMPTY = 0 "http2-empty-frames" Downstream, "A client of HTTP/2 sent too many DATA frames without data; its connection was closed.";
+    HTTP2_CONTINUATIONS = 0 "http2-continuations" Downstream, "A client of HTTP/2 spread heads over too many CONTINUATION frames; its connection was closed.";
+    HTTP2_IDLE = 0 "http2-idle-frames" Downstream, "A client of HTTP/2 sent too many frames that mean nothing here (PRIORITY, WINDOW_UPDATE, unknown ones); its connection was closed.";
     TOO_MANY_INTERIM = 502 "too-many-interim" Upstream, "The member sent more than ten interim answers.";
 }
 
@@ -102,7 +112,7 @@ mod tests {
     #[test]
     fn causes_are_words_and_statuses_are_errors() {
         for (failure, meaning) in FAILURES {
-            assert!(failure.cause.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+            assert!(failure.cause.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')));
             assert!(failure.status == 0 || (400..600).contains(&failure.status));
             assert!(meaning.ends_with('.'));
         }

@@ -20,6 +20,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::accept;
 use crate::connections::Connections;
 use crate::http::scratch::Scratch;
+use crate::http2::members::Members;
 use crate::sessions::Sessions;
 use crate::snapshot::Snapshot;
 use crate::udp;
@@ -113,12 +114,15 @@ pub(crate) struct Core {
     pub(crate) cores: usize,
     snapshot: RefCell<Rc<Serving>>,
     pub(crate) connections: RefCell<Connections>,
+    /// Connections to members that speak HTTP/2.
+    pub(crate) members: Rc<Members>,
     pub(crate) metrics: RefCell<CoreMetrics>,
     pub(crate) log: RefCell<Option<CoreLog>>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) sessions: Sessions,
     /// When idle sessions end, once the core drains.
     drain_idle: Cell<Option<Micros>>,
+    goodbye: Cell<Option<Micros>>,
     connection_next: Cell<u64>,
     #[allow(
         clippy::vec_box,
@@ -147,6 +151,10 @@ const SCRATCH_STOCK: usize = 256;
 /// A client between two requests cannot know that the core drains; one that sends its next request
 /// within this time is still answered, and told to close.
 const DRAIN_IDLE: Duration = Duration::from_secs(1);
+/// How long after a drain began clients are told to go whose connections carry many requests. By
+/// then no core accepts any more: who comes again at once is refused and goes elsewhere, and is not
+/// reset in the queue of a socket that closes.
+const GOODBYE: Duration = Duration::from_millis(200);
 /// How often idle connections are looked through and log lines sent on.
 const SWEEP: Duration = Duration::from_millis(200);
 
@@ -194,11 +202,13 @@ impl Core {
             cores: cores.max(1),
             snapshot: RefCell::new(Rc::new(Serving(Arc::new(Snapshot::empty())))),
             connections: RefCell::default(),
+            members: Rc::default(),
             metrics: RefCell::new(CoreMetrics::new()),
             log: RefCell::new(None),
             rng: RefCell::new(Rng::new(seed)),
             sessions: Sessions::default(),
             drain_idle: Cell::new(None),
+            goodbye: Cell::new(None),
             connection_next: Cell::new(index as u64),
             scratch: RefCell::default(),
             date: RefCell::default(),
@@ -220,6 +230,12 @@ impl Core {
     /// When idle sessions end; `None` while the core does not drain.
     pub(crate) fn idle_ends(&self) -> Option<Micros> {
         self.drain_idle.get()
+    }
+
+    /// When clients are told to go whose connections carry many requests; `None` while the core does
+    /// not drain.
+    pub(crate) fn goodbye(&self) -> Option<Micros> {
+        self.goodbye.get()
     }
 
     /// A number for a new connection, unique in the process.
@@ -280,10 +296,12 @@ impl Core {
 
     pub(crate) fn drain(&self) {
         self.drain_idle.set(Some(clock::after(clock::now(), DRAIN_IDLE)));
+        self.goodbye.set(Some(clock::after(clock::now(), GOODBYE)));
         for (_, stop) in self.accepting.borrow_mut().drain() {
             stop.notify_one();
         }
         self.connections.borrow_mut().clear();
+        self.members.clear();
         self.sessions.wake_all();
     }
 
@@ -298,7 +316,7 @@ impl Core {
         Report {
             metrics: self.metrics.borrow().snapshot(),
             sessions: self.sessions.open(),
-            idle_connections: self.connections.borrow().len(),
+            idle_connections: self.connections.borrow().len() + self.members.len(),
         }
     }
 
@@ -357,6 +375,7 @@ async fn sweep(core: Rc<Core>) {
                 snapshot.pools.iter().any(|p| p.members.iter().any(|m| m.targets.key() == key))
             };
             core.connections.borrow_mut().sweep(clock::now(), lives);
+            core.members.sweep(clock::now(), lives);
         }
     }
 }

@@ -112,15 +112,18 @@ impl Dialing<'_> {
                     bound,
                 });
             }
-            match self.connect(member).await {
-                Ok(stream) => {
-                    guard.connected(Micros(clock::now().0));
-                    self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::New);
+            match self.connect(member, at).await {
+                Ok((stream, reused)) => {
+                    if !reused {
+                        guard.connected(Micros(clock::now().0));
+                    }
+                    let dial = if reused { Dial::Reused } else { Dial::New };
+                    self.core.metrics.borrow_mut().dialed(self.pool.id, dial);
                     return Ok(Upstream {
                         stream,
                         buffer: Buffer::new(),
                         guard,
-                        reused: false,
+                        reused,
                         pool: self.pool.id,
                         member: at,
                         bound,
@@ -201,41 +204,54 @@ impl Dialing<'_> {
         !wait.is_zero() && now < *until.get_or_insert(clock::after(now, wait))
     }
 
-    async fn connect(&self, member: &MemberRt) -> Result<Stream, Failure> {
-        let time = self.pool.plan.timeouts.connect;
-        let addresses = member.targets.list().len().min(ADDRESSES_MAX);
-        let mut failure = Failure::UNRESOLVED;
-        for _ in 0..addresses {
-            let Some(mut target) = member.targets.next() else { break };
-            if let Some(port) = self.preamble.port {
-                target.set_port(port);
-            }
-            let mut options = self.pool.connect;
-            options.source = options.source.or(self.preamble.source);
-            match connect::connect_with(&target, time, &options).await {
-                Ok(mut stream) => {
-                    self.preamble.send(&mut stream, self.pool).await?;
-                    if let (Some(tls), Some(name)) = (&self.pool.tls, &member.tls_name) {
-                        let shake = tls::connect(stream, &tls.config, name.clone());
-                        stream = match clock::within(time, shake).await {
-                            Some(Ok(stream)) => stream,
-                            Some(Err(_)) => return Err(Failure::MEMBER_TLS),
-                            None => return Err(Failure::CONNECT_TIMEOUT),
-                        };
-                    }
-                    let rules = self.pool.plan.rules.as_ref();
-                    let protocol = rules.map_or(MemberProtocol::Http, |rules| rules.protocol);
-                    if protocol == MemberProtocol::Http {
-                        return Ok(stream);
-                    }
-                    let own = rules.and_then(|rules| rules.member(self.last?));
-                    return Ok(foreign::translated(stream, protocol, own));
-                }
-                Err(error) => failure = connect_failure(&error),
-            }
+    /// A connection, or a stream of one that is shared; and whether it served others before.
+    async fn connect(&self, member: &MemberRt, at: usize) -> Result<(Stream, bool), Failure> {
+        let protocol = self.pool.plan.spoken();
+        if protocol == MemberProtocol::Http2 {
+            return self.core.members.open(self.pool, at, self.fresh_only).await;
         }
-        Err(failure)
+        let stream = connect(self.pool, member, &self.preamble).await?;
+        if protocol == MemberProtocol::Http {
+            return Ok((stream, false));
+        }
+        let own = self.pool.plan.rules.as_ref().and_then(|rules| rules.member(at));
+        Ok((foreign::translated(stream, protocol, own), false))
     }
+}
+
+/// A new connection to a member: its addresses are tried in turn.
+pub(crate) async fn connect(
+    pool: &PoolRt,
+    member: &MemberRt,
+    preamble: &Preamble,
+) -> Result<Stream, Failure> {
+    let time = pool.plan.timeouts.connect;
+    let addresses = member.targets.list().len().min(ADDRESSES_MAX);
+    let mut failure = Failure::UNRESOLVED;
+    for _ in 0..addresses {
+        let Some(mut target) = member.targets.next() else { break };
+        if let Some(port) = preamble.port {
+            target.set_port(port);
+        }
+        let mut options = pool.connect;
+        options.source = options.source.or(preamble.source);
+        match connect::connect_with(&target, time, &options).await {
+            Ok(mut stream) => {
+                preamble.send(&mut stream, pool).await?;
+                let (Some(tls), Some(name)) = (&pool.tls, &member.tls_name) else {
+                    return Ok(stream);
+                };
+                let shake = tls::connect(stream, &tls.config, name.clone());
+                return match clock::within(time, shake).await {
+                    Some(Ok(stream)) => Ok(stream),
+                    Some(Err(_)) => Err(Failure::MEMBER_TLS),
+                    None => Err(Failure::CONNECT_TIMEOUT),
+                };
+            }
+            Err(error) => failure = connect_failure(&error),
+        }
+    }
+    Err(failure)
 }
 
 fn connect_failure(error: &io::Error) -> Failure {

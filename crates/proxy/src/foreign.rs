@@ -41,7 +41,8 @@ pub(crate) fn translated(
     let (near, far) = pipe::pair(WINDOW);
     let front = front::Front::new(Stream::Memory(far));
     match protocol {
-        MemberProtocol::Http => return stream,
+        // Those of HTTP/2 share connections, which are made elsewhere.
+        MemberProtocol::Http | MemberProtocol::Http2 => return stream,
         MemberProtocol::Ajp => drop(tokio::task::spawn_local(ajp::serve(front, stream, manner))),
         MemberProtocol::FastCgi => drop(tokio::task::spawn_local(fastcgi::serve(front, stream))),
     }

@@ -17,6 +17,7 @@ pub mod explain;
 pub mod filter;
 mod foreign;
 mod http;
+mod http2;
 mod key;
 mod layer4;
 mod preamble;

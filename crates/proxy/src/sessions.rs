@@ -115,11 +115,25 @@ pub(crate) struct Place {
     core: Rc<Core>,
     listener: u32,
     slot: usize,
+    /// It stands for a connection, not for a stream of one.
+    connection: bool,
 }
 
 impl Place {
-    /// Counts a new session.
+    /// Counts a new session on a connection of its own.
     pub(crate) fn take(core: Rc<Core>, listener: u32) -> Place {
+        *core.sessions.by_listener.borrow_mut().entry(listener).or_default() += 1;
+        core.metrics.borrow_mut().connection_opened(listener);
+        Place::new(core, listener, true)
+    }
+
+    /// A session on a stream of a connection that was counted.
+    pub(crate) fn of_stream(core: Rc<Core>, listener: u32) -> Place {
+        core.metrics.borrow_mut().stream_opened(listener);
+        Place::new(core, listener, false)
+    }
+
+    fn new(core: Rc<Core>, listener: u32, connection: bool) -> Place {
         let sessions = &core.sessions;
         let slot = sessions.free.borrow_mut().pop().unwrap_or_else(|| {
             let mut slots = sessions.slots.borrow_mut();
@@ -127,9 +141,7 @@ impl Place {
             slots.len() - 1
         });
         sessions.open.set(sessions.open.get() + 1);
-        *sessions.by_listener.borrow_mut().entry(listener).or_default() += 1;
-        core.metrics.borrow_mut().connection_opened(listener);
-        Place { core, listener, slot }
+        Place { core, listener, slot, connection }
     }
 
     /// From now on the session ends when the member is out of service.
@@ -167,10 +179,14 @@ impl Drop for Place {
         }
         sessions.free.borrow_mut().push(self.slot);
         sessions.open.set(sessions.open.get().saturating_sub(1));
-        if let Some(open) = sessions.by_listener.borrow_mut().get_mut(&self.listener) {
-            *open = open.saturating_sub(1);
+        if self.connection {
+            if let Some(open) = sessions.by_listener.borrow_mut().get_mut(&self.listener) {
+                *open = open.saturating_sub(1);
+            }
+            self.core.metrics.borrow_mut().connection_closed(self.listener);
+        } else {
+            self.core.metrics.borrow_mut().stream_closed(self.listener);
         }
-        self.core.metrics.borrow_mut().connection_closed(self.listener);
         sessions.ended.notify_waiters();
         sessions.ended.notify_one();
     }

@@ -22,6 +22,7 @@
 
 mod answer;
 mod client;
+mod http2;
 mod load;
 mod message;
 mod origin;
@@ -36,6 +37,7 @@ mod wire;
 
 pub use answer::Answer;
 pub use client::{Client, ClientError};
+pub use http2::{Frame, Http2};
 pub use load::{Load, Outcome, Report, Running};
 pub use message::{Head, Response};
 pub use origin::{Origin, Received};

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use evenkeel_plan::{ListenerTls, Name, Plan, PoolTls, TlsVersion};
+use evenkeel_plan::{ListenerTls, MemberProtocol, Name, Plan, PoolTls, TlsVersion};
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
@@ -79,16 +79,17 @@ pub fn server(plan: &ListenerTls, alpn: &[&str]) -> Result<Server, Vec<String>> 
     Ok(Arc::new(config))
 }
 
-/// The rules for a pool's members.
+/// The rules for a pool's members, which speak that protocol.
 ///
 /// # Errors
 /// Every problem in words, with the file it is about.
-pub fn members(plan: &PoolTls) -> Result<Members, Vec<String>> {
+pub fn members(plan: &PoolTls, alpn: &str) -> Result<Members, Vec<String>> {
     let name = plan.server_name.as_ref().map(|name| {
         let parsed = ServerName::try_from(name.clone());
         parsed.map_err(|_| vec![format!("`{name}` is no name of a server")])
     });
-    let config = member::config(plan).map_err(|why| vec![why])?;
+    let mut config = member::config(plan).map_err(|why| vec![why])?;
+    config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
     Ok(Members { config: Arc::new(config), name: name.transpose()? })
 }
 
@@ -119,7 +120,7 @@ pub fn load(plan: &Plan) -> Result<Loaded, Vec<String>> {
     let (mut loaded, mut problems) = (Loaded::default(), Vec::new());
     for listener in &plan.listeners {
         let Some(tls) = &listener.tls else { continue };
-        match server(tls, &["http/1.1"]) {
+        match server(tls, &["h2", "http/1.1"]) {
             Ok(server) => drop(loaded.listeners.insert(listener.name.clone(), server)),
             Err(more) => problems.extend(
                 more.into_iter().map(|why| format!("listener \"{}\": {why}", listener.name)),
@@ -128,7 +129,8 @@ pub fn load(plan: &Plan) -> Result<Loaded, Vec<String>> {
     }
     for pool in &plan.pools {
         let Some(tls) = &pool.tls else { continue };
-        match members(tls) {
+        let alpn = if pool.spoken() == MemberProtocol::Http2 { "h2" } else { "http/1.1" };
+        match members(tls, alpn) {
             Ok(members) => drop(loaded.pools.insert(pool.name.clone(), members)),
             Err(more) => problems
                 .extend(more.into_iter().map(|why| format!("pool \"{}\": {why}", pool.name))),

@@ -25,9 +25,10 @@ const ROWS: &[Row] = &[
     Row { name: "observe", internal: &["plan"], external: &["foldhash"] },
     Row { name: "net", internal: &[], external: &["libc", "rustix", "rustls", "socket2", "tokio"] },
     Row { name: "tls", internal: &["plan"], external: &["rustls", "rustls-native-certs"] },
+    Row { name: "http2", internal: &["net", "wire"], external: &["bytes", "h2", "http", "tokio"] },
     Row {
         name: "proxy",
-        internal: &["balance", "httpd", "net", "observe", "plan", "tls", "wire"],
+        internal: &["balance", "http2", "httpd", "net", "observe", "plan", "tls", "wire"],
         external: &["arc-swap", "foldhash", "httpdate", "memchr", "regex", "tokio"],
     },
     Row {
@@ -77,6 +78,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["crates/evenkeel/", "xtask/"]),
     ("clap_complete", &["crates/evenkeel/"]),
     ("clap_mangen", &["crates/evenkeel/"]),
+    ("h2", &["crates/http2/", "crates/proxy/tests/"]),
     ("hyper", &["crates/admin/"]),
     ("hyper_util", &["crates/admin/"]),
     ("hickory_resolver", &["crates/control/"]),

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use evenkeel_plan::check::nearest;
 use evenkeel_plan::{
-    HashKey, HostHeader, Member, MemberPort, Name, OnDown, Policy, Pool, PoolLimits, PoolTimeouts,
-    ProxyVersion, Retry, RetryOn, Source,
+    HashKey, HostHeader, Member, MemberPort, MemberProtocol, Name, OnDown, Policy, Pool,
+    PoolLimits, PoolTimeouts, ProxyVersion, Retry, RetryOn, Source,
 };
 
 use super::row::{Kind, Places, Row, keys, read};
@@ -57,7 +57,7 @@ const POLICY_WORDS: &[&str] = &[
 ];
 
 /// Keys that come in later versions.
-pub(crate) const LATER: &[&str] = &["protocol", "discovery"];
+pub(crate) const LATER: &[&str] = &["discovery"];
 
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
@@ -129,6 +129,16 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
             if let Some(table) = value.table(reader, "{ queue = 1024 }") {
                 read(LIMITS, &[], "pool.limits", table, &mut draft.plan.limits, reader);
             }
+        },
+    },
+    Row {
+        name: "protocol",
+        kind: Kind::Word(&["http", "h2"]),
+        default: "http",
+        doc: "What HTTP members speak: HTTP/1.1, or HTTP/2 (h2) without asking first, with many requests on few connections; gRPC needs it.",
+        set: |draft, value, reader| {
+            let words = [("http", MemberProtocol::Http), ("h2", MemberProtocol::Http2)];
+            draft.plan.protocol = value.one_of(reader, &words).unwrap_or_default();
         },
     },
     Row {
@@ -322,6 +332,15 @@ pub(crate) const LIMITS: &[Row<PoolLimits>] = &[
         set: |l, value, reader| {
             l.idle_connections =
                 value.integer(reader, 0..=100_000).map_or(l.idle_connections, |n| n as u32);
+        },
+    },
+    Row {
+        name: "streams",
+        kind: Kind::Whole,
+        default: "100",
+        doc: "Requests under way on one HTTP/2 connection to a member, 1 to 10000, or what the member allows if that is less. Beyond: another connection.",
+        set: |l, value, reader| {
+            l.streams = value.integer(reader, 1..=10_000).map_or(l.streams, |n| n as u32);
         },
     },
     Row {

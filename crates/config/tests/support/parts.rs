@@ -105,19 +105,23 @@ fn listener_limits() -> impl Strategy<Value = ListenerLimits> {
         or(d.body, prop_oneof![Just(Bytes(0)), bytes(0, u64::MAX)]),
         or(d.connections, 1_u32..=10_000_000),
         or(d.requests_per_connection, any::<u32>()),
+        or(d.streams, 1_u32..=10_000),
         or(d.body_rate_min, any::<u32>()),
     )
-        .prop_map(|(header_bytes, uri_bytes, headers, body, connections, most, rate)| {
-            ListenerLimits {
-                header_bytes,
-                uri_bytes,
-                headers,
-                body,
-                connections,
-                requests_per_connection: most,
-                body_rate_min: rate,
-            }
-        })
+        .prop_map(
+            |(header_bytes, uri_bytes, headers, body, connections, most, streams, rate)| {
+                ListenerLimits {
+                    header_bytes,
+                    uri_bytes,
+                    headers,
+                    body,
+                    connections,
+                    requests_per_connection: most,
+                    streams,
+                    body_rate_min: rate,
+                }
+            },
+        )
 }
 
 fn forwarded() -> impl Strategy<Value = Forwarded> {

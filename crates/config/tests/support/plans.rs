@@ -109,6 +109,7 @@ fn sees_no_cookies(pool: &mut Pool) {
     if matches!(pool.affinity, Some(Affinity::Cookie(_) | Affinity::Application { .. })) {
         pool.affinity = None;
     }
+    pool.protocol = MemberProtocol::Http;
 }
 
 /// Takes out what does not go together: see `evenkeel_plan::check`.
@@ -147,6 +148,10 @@ fn fit(plan: &mut Plan) {
         }
     }
     for pool in &mut plan.pools {
+        let own = pool.proxy_protocol.is_some() || pool.source == Source::Client;
+        if own || pool.port == MemberPort::Listener {
+            pool.protocol = MemberProtocol::Http;
+        }
         let mut ids = HashSet::new();
         for member in &mut pool.members {
             member.quic_id = member.quic_id.take().filter(|id| ids.insert(id.clone()));

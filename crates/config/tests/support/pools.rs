@@ -179,12 +179,14 @@ fn pool_limits() -> impl Strategy<Value = PoolLimits> {
     (
         or(d.queue, 0_u32..=1_000_000),
         or(d.idle_connections, 0_u32..=100_000),
+        or(d.streams, 1_u32..=10_000),
         or(d.header_bytes, bytes(1 << 10, 1 << 20)),
         or(d.headers, 1_u32..=10_000),
     )
-        .prop_map(|(queue, idle_connections, header_bytes, headers)| PoolLimits {
+        .prop_map(|(queue, idle_connections, streams, header_bytes, headers)| PoolLimits {
             queue,
             idle_connections,
+            streams,
             header_bytes,
             headers,
         })
@@ -282,6 +284,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
             dial(),
             select(vec![OnDown::Keep, OnDown::Close]),
             select(vec![HostHeader::Client, HostHeader::Member]),
+            any::<bool>(),
         ),
     )
         .prop_map(
@@ -294,8 +297,9 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 timeouts,
                 limits,
                 (health, members, tls),
-                ((proxy_protocol, source, port, tcp), on_down, host),
+                ((proxy_protocol, source, port, tcp), on_down, host, h2),
             )| Pool {
+                protocol: if h2 { MemberProtocol::Http2 } else { MemberProtocol::Http },
                 policy,
                 hash_key,
                 affinity,

@@ -102,6 +102,7 @@ pub(super) struct ListenerCounts {
     pub(super) accepted: u64,
     pub(super) open: i64,
     pub(super) tunnels: i64,
+    pub(super) streams: i64,
 }
 
 impl CoreMetrics {
@@ -182,6 +183,20 @@ impl CoreMetrics {
     pub fn tunnel_closed(&mut self, listener: u32) {
         if let Some(counts) = self.counts.listeners.get(listener) {
             counts.tunnels -= 1;
+        }
+    }
+
+    /// A client of HTTP/2 opened a stream.
+    pub fn stream_opened(&mut self, listener: u32) {
+        if let Some(counts) = self.counts.listeners.get(listener) {
+            counts.streams += 1;
+        }
+    }
+
+    /// A stream of HTTP/2 ended.
+    pub fn stream_closed(&mut self, listener: u32) {
+        if let Some(counts) = self.counts.listeners.get(listener) {
+            counts.streams -= 1;
         }
     }
 

@@ -183,6 +183,7 @@ fn counted(
         n if n == table::CONNECTIONS.name => listener(write, |c| at_least_zero(c.open)),
         n if n == table::CONNECTIONS_ACCEPTED.name => listener(write, |c| c.accepted),
         n if n == table::TUNNELS.name => listener(write, |c| at_least_zero(c.tunnels)),
+        n if n == table::STREAMS.name => listener(write, |c| at_least_zero(c.streams)),
         n if n == table::BYTES.name => {
             for ((listener, pool), bytes) in &merged.bytes {
                 write(&[name(listener), name(pool), "in".into()], bytes.received.into());

@@ -67,6 +67,7 @@ impl Merged {
             sum.accepted += counts.accepted;
             sum.open += counts.open;
             sum.tunnels += counts.tunnels;
+            sum.streams += counts.streams;
         }
         for (key, bytes) in snapshot.bytes.entries() {
             self.bytes.entry(*key).or_default().add(*bytes);

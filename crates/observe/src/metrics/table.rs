@@ -67,6 +67,8 @@ metrics! {
         "Client connections accepted and UDP flows begun.";
     TUNNELS: Gauge "evenkeel_tunnels" ["listener"] ""
         "Open tunnels: connections whose request was upgraded.";
+    STREAMS: Gauge "evenkeel_streams" ["listener"] ""
+        "Open streams of HTTP/2: requests under way on connections that carry many.";
     BYTES: Counter "evenkeel_bytes_total" ["listener", "pool", "direction"] "bytes"
         "Bytes from clients (in) and to them (out), heads included.";
     REFUSALS: Counter "evenkeel_refusals_total" ["listener", "cause"] ""

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::{Place, Problem};
 use crate::{
-    Action, Address, Affinity, BindAddress, Listener, Name, Plan, Pool, Protocol, ProxyMode, Route,
+    Action, Address, Affinity, BindAddress, Listener, MemberPort, MemberProtocol, Name, Plan, Pool,
+    Protocol, ProxyMode, Route, Source,
 };
 
 pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
@@ -36,6 +37,7 @@ pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
     }
     for (i, pool) in plan.pools.iter().enumerate() {
         quic_ids(pool, i, problems);
+        http2_pool(pool, Place::Pool(i), problems);
     }
 }
 
@@ -63,6 +65,10 @@ fn layer4_pool(listener: &Listener, pool: &Pool, place: Place, problems: &mut Ve
             "listener \"{name}\" speaks {protocol}: it sees no cookies, so this affinity cannot hold"
         );
         wrong("affinity", message, Some("write affinity = { client = \"source\" }"));
+    }
+    if pool.protocol == MemberProtocol::Http2 {
+        let message = format!("listener \"{name}\" speaks {protocol}: h2 is for HTTP listeners");
+        wrong("protocol", message, Some("leave protocol out: bytes are passed on as they are"));
     }
     if listener.protocol != Protocol::Udp {
         return;
@@ -122,6 +128,24 @@ fn asks_for_http(route: &Route) -> bool {
         || !route.reverse.is_empty()
         || !route.request_headers.is_empty()
         || !route.response_headers.is_empty()
+}
+
+/// Connections that many requests share carry nothing of one client.
+fn http2_pool(pool: &Pool, place: Place, problems: &mut Vec<Problem>) {
+    if pool.spoken() != MemberProtocol::Http2 {
+        return;
+    }
+    let own = [
+        (pool.proxy_protocol.is_some(), "proxy_protocol"),
+        (pool.source == Source::Client, "source"),
+        (pool.port == MemberPort::Listener, "port"),
+    ];
+    for (_, field) in own.into_iter().filter(|(wrong, _)| *wrong) {
+        let message = format!(
+            "members that speak h2 share connections between clients: {field} cannot be as asked"
+        );
+        problems.push(problem(place, field, message, Some("leave it out, or protocol = \"h2\"")));
+    }
 }
 
 /// Server ids are found in connection ids by their length.

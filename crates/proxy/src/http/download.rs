@@ -101,6 +101,10 @@ impl Download<'_> {
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                     return Err(Failure::MEMBER_TIMEOUT);
                 }
+                // How a stream in memory says that nothing was done about the request.
+                Err(error) if first && error.kind() == io::ErrorKind::ConnectionRefused => {
+                    return Err(Failure::MEMBER_REFUSED);
+                }
                 Err(_) if first => return Err(Failure::MEMBER_RESET),
                 Err(_) => return Err(Failure::MEMBER_CUT),
             }

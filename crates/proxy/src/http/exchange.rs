@@ -20,6 +20,7 @@ use crate::http::request_head::{Asking, Toward};
 use crate::http::respond::{self, Own};
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
+use crate::http2::grpc;
 use crate::preamble::{Preamble, Told};
 use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt};
 
@@ -31,7 +32,8 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     tally.used = scratch.head.len;
     tally.bytes_in = scratch.head.len as u64;
     tally.body_settled = respond::has_no_body(scratch.head.body);
-    scratch.whole.set_after(tally.began, listener.plan.timeouts.request);
+    let time = grpc::patience(session, scratch, listener.plan.timeouts.request);
+    scratch.whole.set_after(tally.began, time);
     let mut taken = None;
     scratch.passage = None;
     let served = match &snapshot.plan.sites {
@@ -82,7 +84,7 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
 fn admit(session: &Session, scratch: &mut Scratch, listener: &ListenerRt) -> Result<(), Failure> {
     let random = || session.core.random();
     let (head, asked) = (&scratch.head, &mut scratch.asked);
-    let by_tls = session.stream.is_tls();
+    let by_tls = session.secured;
     asked.read(session.buffer.bytes(), head, listener, session.peer.ip(), random)?;
     asked.https |= by_tls;
     Ok(())
@@ -166,7 +168,8 @@ async fn balanced(
                 let later = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
                 upstream.guard.report(outcome(failure, stale, later), now);
                 let again = !progress.answered.get() && !progress.streamed.get();
-                let Some(cause) = retry_cause(failure).filter(|_| again && repeatable) else {
+                let harmless = repeatable || failure == Failure::MEMBER_REFUSED;
+                let Some(cause) = retry_cause(failure).filter(|_| again && harmless) else {
                     return Err(failure);
                 };
                 // A kept connection that died is no news about the member: once more, afresh.
@@ -258,12 +261,14 @@ fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
 
 /// The member ended the connection without a word.
 fn is_silent_end(failure: Failure) -> bool {
-    failure == Failure::MEMBER_CLOSED || failure == Failure::MEMBER_RESET
+    matches!(failure, Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_REFUSED)
 }
 
 fn retry_cause(failure: Failure) -> Option<RetryOn> {
     match failure {
-        Failure::MEMBER_CLOSED | Failure::MEMBER_RESET => Some(RetryOn::ResetBeforeResponse),
+        Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_REFUSED => {
+            Some(RetryOn::ResetBeforeResponse)
+        }
         Failure::MEMBER_TIMEOUT => Some(RetryOn::Timeout),
         Failure { cause, status, .. } if cause == Failure::MEMBER_STATUS.cause => {
             Some(RetryOn::Status(status))
@@ -281,7 +286,10 @@ fn outcome(failure: Failure, stale: bool, silence_counts: bool) -> Outcome {
         Failure::MEMBER_TIMEOUT | Failure::MEMBER_STALLED | Failure::REQUEST_TIMEOUT_UP => {
             Outcome::Timeout
         }
-        Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_CUT => Outcome::Reset,
+        Failure::MEMBER_CLOSED
+        | Failure::MEMBER_RESET
+        | Failure::MEMBER_REFUSED
+        | Failure::MEMBER_CUT => Outcome::Reset,
         Failure { cause, status, .. }
             if cause == Failure::MEMBER_STATUS.cause || cause == Failure::OVERRIDDEN.cause =>
         {

@@ -19,6 +19,7 @@ use crate::http::request_head::{Asking, Toward};
 use crate::http::scratch::Scratch;
 use crate::http::session::Session;
 use crate::http::upload::Upload;
+use crate::http2::grpc;
 use crate::snapshot::{ListenerRt, PoolRt, RouteRt};
 
 /// Everything one attempt depends on.
@@ -69,6 +70,8 @@ impl Forwarding<'_> {
             reverse: &self.route.reverse,
             own: own.as_bytes(),
         };
+        // Callers of gRPC may be silent within their request for as long as they like.
+        let calls = grpc::is_call(session, scratch);
         let (client_recv, client_send) = session.stream.split();
         let (member_recv, member_send) = upstream.stream.split();
         let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
@@ -83,7 +86,7 @@ impl Forwarding<'_> {
             framing: scratch.head.body,
             limits: self.listener.limits,
             body_max: self.listener.plan.limits.body.0,
-            rate_min: self.listener.plan.limits.body_rate_min,
+            rate_min: if calls { 0 } else { self.listener.plan.limits.body_rate_min },
             send_time: response_time,
             progress: self.progress,
         };

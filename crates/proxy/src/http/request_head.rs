@@ -23,6 +23,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) route: &'a RouteRt,
     pub(crate) peer: IpAddr,
     pub(crate) member: Toward<'a>,
+    /// The client speaks HTTP/2.
+    pub(crate) multiplexed: bool,
 }
 
 /// Whom a request is for.
@@ -46,7 +48,8 @@ impl<'a> Asking<'a> {
         member: Toward<'a>,
     ) -> Asking<'a> {
         let (buf, peer) = (session.buffer.bytes(), session.peer.ip());
-        Asking { buf, head: &scratch.head, asked: &scratch.asked, listener, route, peer, member }
+        let (head, asked, multiplexed) = (&scratch.head, &scratch.asked, session.multiplexed);
+        Asking { buf, head, asked, listener, route, peer, member, multiplexed }
     }
 
     /// Writes the head.
@@ -156,6 +159,7 @@ impl<'a> Asking<'a> {
         }
         if *via {
             out.extend_from_slice(match self.head.version {
+                _ if self.multiplexed => b"Via: 2.0 evenkeel\r\n",
                 Version::H11 => b"Via: 1.1 evenkeel\r\n",
                 Version::H10 => b"Via: 1.0 evenkeel\r\n",
             });

@@ -11,6 +11,7 @@ use crate::http::passing;
 use crate::http::record::{self, Tally};
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
+use crate::http2::grpc;
 
 /// Seconds a client is asked to wait after a 503.
 const RETRY_AFTER: &[u8] = b"1";
@@ -53,6 +54,9 @@ pub(crate) async fn fail(
     }
     if scratch.passage.is_some() {
         return passing::fail(session, scratch, failure, tally).await;
+    }
+    if grpc::is_call(session, scratch) {
+        return grpc::fail(session, scratch, failure, tally).await;
     }
     let status = failure.status;
     let mut body = Vec::new();

@@ -21,6 +21,7 @@ use crate::dial::Upstream;
 use crate::http::exchange;
 use crate::http::scratch::Scratch;
 use crate::http::{respond, tunnel};
+use crate::http2;
 use crate::sessions::Place;
 
 /// How long a session stays on its feet after an answer before it counts as idle.
@@ -52,6 +53,10 @@ pub(crate) struct Session {
     pub(crate) served: u32,
     /// The number of the connection, for the log.
     pub(crate) number: u64,
+    /// The connection is one stream of an HTTP/2 connection.
+    pub(crate) multiplexed: bool,
+    /// The client's connection has TLS on it.
+    pub(crate) secured: bool,
 }
 
 /// What follows an exchange.
@@ -79,7 +84,7 @@ impl Session {
     pub(crate) fn new(client: Client) -> Session {
         let Client { core, place, listener, stream, peer, local, buffer, number, .. } = client;
         let wait = Deadline::never();
-        let began = Micros(0);
+        let (began, secured) = (Micros(0), stream.is_tls());
         Session {
             core,
             place,
@@ -92,6 +97,8 @@ impl Session {
             began,
             served: 0,
             number,
+            multiplexed: false,
+            secured,
         }
     }
 
@@ -157,6 +164,9 @@ pub(crate) fn run(mut session: Session) -> impl Future<Output = ()> {
             match session.wait(idle_time).await {
                 Woken::Bytes => {}
                 Woken::Quiet | Woken::End => return,
+            }
+            if http2::may_begin(&session) && Box::pin(http2::begins(&mut session)).await {
+                return Box::pin(http2::run(session)).await;
             }
             match Box::pin(busy(&mut session)).await {
                 Next::KeepAlive | Next::Idle => {}

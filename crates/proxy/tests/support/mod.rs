@@ -23,6 +23,7 @@ pub struct Setup {
     pub core: Rc<SimCore>,
     pub listener: u32,
     pub world: Rc<World>,
+    pub weather: Weather,
 }
 
 /// A core with one pool of members at 10.0.0.1:80, 10.0.0.2:80… in that weather.
@@ -44,10 +45,14 @@ pub fn setup(seed: u64, weather: Weather, members: u8, change: impl Fn(&mut Plan
     );
     let snapshot = Arc::new(built.ok().unwrap());
     let listener = snapshot.listeners[0].id;
-    Setup { core: Rc::new(SimCore::new(snapshot, seed)), listener, world }
+    Setup { core: Rc::new(SimCore::new(snapshot, seed)), listener, world, weather }
 }
 
 impl Setup {
+    pub fn world_is_rough(&self) -> bool {
+        self.weather.read_max < 100
+    }
+
     /// A client's connection to the core.
     pub async fn client(&self) -> Stream {
         let front: SocketAddr = "127.0.0.1:8000".parse().unwrap();

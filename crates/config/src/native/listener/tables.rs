@@ -108,6 +108,15 @@ pub(super) const LIMITS: &[Row<ListenerLimits>] = &[
         },
     },
     Row {
+        name: "streams",
+        kind: Kind::Whole,
+        default: "100",
+        doc: "Requests under way on one HTTP/2 connection, 1 to 10000. Beyond: refused, and the client may send them again.",
+        set: |l, value, reader| {
+            l.streams = value.integer(reader, 1..=10_000).map_or(l.streams, |n| n as u32);
+        },
+    },
+    Row {
         name: "body_rate_min",
         kind: Kind::Whole,
         default: "100",

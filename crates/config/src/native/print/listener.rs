@@ -99,6 +99,7 @@ fn limits(l: &ListenerLimits) -> Keys {
         &usual.requests_per_connection,
         number,
     );
+    keys.unless("streams", &l.streams, &usual.streams, number);
     keys.unless("body_rate_min", &l.body_rate_min, &usual.body_rate_min, number);
     keys
 }

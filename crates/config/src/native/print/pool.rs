@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use evenkeel_plan::{
     Affinity, Check, CookieAffinity, HashKey, Health, HostHeader, HttpCheck, Member, MemberPort,
-    OnDown, Passive, Pool, PoolLimits, PoolTimeouts, ProxyVersion, Retry, RetryOn, Source,
-    StatusRange,
+    MemberProtocol, OnDown, Passive, Pool, PoolLimits, PoolTimeouts, ProxyVersion, Retry, RetryOn,
+    Source, StatusRange,
 };
 
 use super::parts::{Keys, duration, list, number, one_or_more, quoted, size};
@@ -23,6 +23,9 @@ pub(super) fn pool(pool: &Pool) -> String {
     keys.table("retry", retry(&pool.retry));
     keys.table("timeouts", timeouts(&pool.timeouts));
     keys.table("limits", limits(&pool.limits));
+    if pool.protocol == MemberProtocol::Http2 {
+        keys.put("protocol", quoted("h2"));
+    }
     keys.unless("proxy_protocol", &pool.proxy_protocol, &usual.proxy_protocol, |version| {
         quoted(version.map_or("off", ProxyVersion::name))
     });
@@ -157,6 +160,7 @@ fn limits(l: &PoolLimits) -> Keys {
     let mut keys = Keys::default();
     keys.unless("queue", &l.queue, &usual.queue, number);
     keys.unless("idle_connections", &l.idle_connections, &usual.idle_connections, number);
+    keys.unless("streams", &l.streams, &usual.streams, number);
     keys.unless("header_bytes", &l.header_bytes, &usual.header_bytes, size);
     keys.unless("headers", &l.headers, &usual.headers, number);
     keys

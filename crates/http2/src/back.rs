@@ -1,0 +1,121 @@
+//! A connection to a member, shared by requests.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use evenkeel_net::pipe::PipeStream;
+use evenkeel_net::{Buffer, Stream, Whole};
+use h2::client::{Builder, SendRequest};
+
+use crate::outgoing;
+
+/// Bytes that a member may send on one stream before any is taken.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// Bytes that a member may send on all its streams before any is taken. Members are trusted more
+/// than clients, and one slow client must not hold up the others that share the connection.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes of requests that wait per stream for the connection to take them.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams opened before the member has said how many it takes.
+const STREAMS_AT_FIRST: usize = 100;
+
+/// How a member is spoken to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BackSettings {
+    /// Streams that are opened at most, whatever the member allows.
+    pub streams: usize,
+    /// Bytes of an answer's head, names and values.
+    pub head_bytes: u32,
+}
+
+/// A connection to a member that speaks HTTP/2.
+pub struct Back {
+    send: SendRequest<Bytes>,
+    state: Rc<State>,
+    streams: usize,
+}
+
+#[derive(Default)]
+struct State {
+    open: Cell<usize>,
+    closed: Cell<bool>,
+}
+
+/// A stream that is open on a connection; counts it until dropped.
+struct Open(Rc<State>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get().saturating_sub(1));
+    }
+}
+
+impl Back {
+    /// Sends the preface. The future is what moves the connection's frames: it is to be run for as
+    /// long as the connection is of use, and ends with it.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn begin(
+        stream: Stream,
+        settings: &BackSettings,
+    ) -> io::Result<(Back, impl Future<Output = ()> + 'static)> {
+        let handshake = Builder::new()
+            .enable_push(false)
+            .initial_max_send_streams(STREAMS_AT_FIRST)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(settings.head_bytes)
+            .max_send_buffer_size(SEND_BUFFER)
+            .handshake(Whole::new(stream, Buffer::new()));
+        let (send, connection) = handshake.await.map_err(io::Error::other)?;
+        let state = Rc::new(State::default());
+        let told = state.clone();
+        let driving = async move {
+            let _ = connection.await;
+            told.closed.set(true);
+        };
+        Ok((Back { send, state, streams: settings.streams }, driving))
+    }
+
+    /// Whether the connection is of no use for further requests: it broke, or the member says
+    /// goodbye.
+    pub fn is_closed(&self) -> bool {
+        let mut send = self.send.clone();
+        self.state.closed.get()
+            || matches!(
+                send.poll_ready(&mut Context::from_waker(Waker::noop())),
+                Poll::Ready(Err(_))
+            )
+    }
+
+    /// Requests under way.
+    pub fn open(&self) -> usize {
+        self.state.open.get()
+    }
+
+    /// Whether one more request finds room.
+    pub fn has_room(&self) -> bool {
+        self.open() < self.streams.min(self.send.current_max_send_streams())
+    }
+
+    /// Carries one request, which comes as HTTP/1.1 through the pipe, and its answer. The stream
+    /// counts as open from now on. When the member surely did nothing about the request, the other
+    /// end of the pipe sees an error of kind `ConnectionRefused`, otherwise a reset.
+    pub fn carry(&self, pipe: PipeStream) -> impl Future<Output = ()> + 'static {
+        self.state.open.set(self.state.open.get() + 1);
+        let (open, mut send) = (Open(self.state.clone()), self.send.clone());
+        async move {
+            let _open = open;
+            if poll_fn(|cx| send.poll_ready(cx)).await.is_err() {
+                pipe.break_on_drop(io::ErrorKind::ConnectionRefused);
+                return;
+            }
+            outgoing::carry(&mut send, pipe).await;
+        }
+    }
+}

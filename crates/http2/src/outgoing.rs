@@ -1,0 +1,246 @@
+//! One request to a member, carried between a pipe and its stream.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use evenkeel_net::pipe::PipeStream;
+use evenkeel_net::stream::{RecvHalf, SendHalf};
+use evenkeel_net::{Buffer, Deadline};
+use evenkeel_wire::http1::{BodyReader, Framing, Limits, Parsed, RequestHead, write};
+use h2::Reason;
+use h2::client::{ResponseFuture, SendRequest};
+use http::{Response, StatusCode, header};
+
+use crate::accept_key::accept;
+use crate::body::{Cut, Giving, send, take_in};
+use crate::fields::write_lines;
+use crate::outward;
+
+/// Bounds of heads whose sender has already bounded them.
+const LIMITS: Limits = Limits { head_bytes: 4 << 20, target_bytes: 4 << 20, fields: 20_000 };
+/// Whoever sends the request gives up before.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// What must be known of a request to carry its answer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Sent {
+    /// It was a HEAD.
+    pub(crate) head: bool,
+    /// Its answer may end with trailers that matter: gRPC, or the client asked for them.
+    pub(crate) trailers: bool,
+    /// It asked for a WebSocket.
+    pub(crate) socket: bool,
+    /// The key of the WebSocket's handshake.
+    pub(crate) key: Vec<u8>,
+}
+
+pub(crate) async fn carry(to: &mut SendRequest<Bytes>, pipe: PipeStream) {
+    if let Err(kind) = exchange(to, &pipe).await {
+        pipe.break_on_drop(kind);
+    }
+}
+
+/// The kind of the error that the pipe's other end is to see.
+async fn exchange(to: &mut SendRequest<Bytes>, pipe: &PipeStream) -> Result<(), io::ErrorKind> {
+    const RESET: io::ErrorKind = io::ErrorKind::ConnectionReset;
+    let (mut recv, mut sending) = (RecvHalf::Memory(pipe), SendHalf::Memory(pipe));
+    let watch = SendHalf::Memory(pipe);
+    let (mut buffer, mut head) = (Buffer::new(), RequestHead::new());
+    receive_head(&mut recv, &mut buffer, &mut head).await.map_err(|_| RESET)?;
+    let sockets = to.is_extended_connect_protocol_enabled();
+    let (request, sent) = outward::request(buffer.bytes(), &head, sockets).ok_or(RESET)?;
+    let framing = if sent.socket { Framing::UntilClose } else { head.body };
+    let reader = BodyReader::new(framing, &LIMITS);
+    let end = reader.is_done();
+    let (answer, mut body) = to.send_request(request, end).map_err(|error| kind(&error))?;
+    buffer.consume(head.len);
+    let giving = async {
+        if end {
+            return Ok(());
+        }
+        let (pipe, wait) = (&mut recv, Deadline::never());
+        let buffer = &mut buffer;
+        Giving { pipe, buffer, reader, to: &mut body, patience: PATIENCE, wait }.run().await
+    };
+    let result = both(giving, receive_answer(answer, &mut sending, &sent), &watch).await;
+    match result {
+        Ok(()) => Ok(()),
+        Err(End::Told(kind)) => {
+            body.send_reset(Reason::CANCEL);
+            Err(kind)
+        }
+        Err(End::Silent) => {
+            body.send_reset(Reason::CANCEL);
+            Err(RESET)
+        }
+    }
+}
+
+/// How an exchange failed.
+enum End {
+    /// The member's doing.
+    Told(io::ErrorKind),
+    /// Our own side's.
+    Silent,
+}
+
+/// Runs both directions until the answer is complete, or our side has gone.
+async fn both(
+    giving: impl Future<Output = Result<(), Cut>>,
+    answering: impl Future<Output = Result<(), End>>,
+    watch: &SendHalf<'_>,
+) -> Result<(), End> {
+    let (mut giving, mut answering) = (pin!(giving), pin!(answering));
+    let mut open = true;
+    poll_fn(|cx| {
+        if open && let Poll::Ready(given) = giving.as_mut().poll(cx) {
+            open = false;
+            match given {
+                // A member that resets its stream may have answered before.
+                Ok(()) | Err(Cut::Peer) => {}
+                Err(_) => return Poll::Ready(Err(End::Silent)),
+            }
+        }
+        match answering.as_mut().poll(cx) {
+            Poll::Pending => watch.poll_gone(cx).map(|()| Err(End::Silent)),
+            ended => ended,
+        }
+    })
+    .await
+}
+
+async fn receive_head(
+    pipe: &mut RecvHalf<'_>,
+    buffer: &mut Buffer,
+    head: &mut RequestHead,
+) -> Result<(), Cut> {
+    loop {
+        if !buffer.is_empty()
+            && head.parse(buffer.bytes(), &LIMITS).map_err(|_| Cut::Broken)? == Parsed::Complete
+        {
+            return Ok(());
+        }
+        let received = pipe.recv(buffer, LIMITS.head_bytes, &mut Deadline::never()).await;
+        if !matches!(received, Ok(1..)) {
+            return Err(Cut::Broken);
+        }
+    }
+}
+
+async fn receive_answer(
+    mut answer: ResponseFuture,
+    pipe: &mut SendHalf<'_>,
+    sent: &Sent,
+) -> Result<(), End> {
+    let mut text = Vec::with_capacity(512);
+    while let Some(interim) = poll_fn(|cx| answer.poll_informational(cx)).await {
+        let interim = interim.map_err(told)?;
+        text.clear();
+        write_head(&mut text, interim.status(), &interim, Ends::Interim)?;
+        write_out(pipe, &text).await?;
+    }
+    let answer = answer.await.map_err(told)?;
+    let (parts, mut body) = answer.into_parts();
+    let answer = Response::from_parts(parts, ());
+    let status = answer.status();
+    let socket = sent.socket && status.is_success();
+    let framing = framing(&answer, body.is_end_stream(), sent);
+    text.clear();
+    if socket {
+        write_head(&mut text, StatusCode::SWITCHING_PROTOCOLS, &answer, Ends::Switch(&sent.key))?;
+    } else {
+        write_head(&mut text, status, &answer, Ends::Body(framing))?;
+    }
+    write_out(pipe, &text).await?;
+    let taken = match framing {
+        _ if socket => take_in(&mut body, pipe, None).await,
+        Framing::None => Ok(()),
+        framing => take_in(&mut body, pipe, Some(framing)).await,
+    };
+    taken.map_err(|cut| match cut {
+        Cut::Peer => End::Told(io::ErrorKind::ConnectionReset),
+        _ => End::Silent,
+    })
+}
+
+/// How the body is framed for HTTP/1.1. A length leaves no room for trailers, so it is not told
+/// where those matter.
+fn framing(answer: &Response<()>, empty: bool, sent: &Sent) -> Framing {
+    let bodiless = matches!(answer.status().as_u16(), 204 | 304) || sent.head;
+    let length = answer.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    match length {
+        _ if bodiless => Framing::None,
+        _ if empty => Framing::Length(0),
+        Some(length) if !sent.trailers => Framing::Length(length),
+        _ => Framing::Chunked,
+    }
+}
+
+/// What follows a head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends<'a> {
+    /// Another head.
+    Interim,
+    /// A body.
+    Body(Framing),
+    /// A WebSocket that was asked for with this key.
+    Switch(&'a [u8]),
+}
+
+fn write_head(
+    out: &mut Vec<u8>,
+    status: StatusCode,
+    answer: &Response<()>,
+    ends: Ends<'_>,
+) -> Result<(), End> {
+    write::status_line(out, status.as_u16(), b"");
+    let mut fields = answer.headers().clone();
+    if ends != Ends::Body(Framing::None) {
+        fields.remove(header::CONTENT_LENGTH);
+    }
+    if !write_lines(out, &fields) {
+        return Err(End::Told(io::ErrorKind::InvalidData));
+    }
+    match ends {
+        Ends::Interim => {}
+        Ends::Switch(key) => {
+            out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+            write::field(out, b"sec-websocket-accept", &accept(key));
+        }
+        Ends::Body(framing) => {
+            match framing {
+                Framing::Length(length) => write::number_field(out, b"content-length", length),
+                Framing::Chunked => write::field(out, b"transfer-encoding", b"chunked"),
+                Framing::None | Framing::UntilClose => {}
+            }
+            // The stream ends with the answer; the connection is kept here.
+            write::field(out, b"connection", b"close");
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+async fn write_out(pipe: &mut SendHalf<'_>, text: &[u8]) -> Result<(), End> {
+    send(pipe, [IoSlice::new(text)]).await.map_err(|_| End::Silent)
+}
+
+fn told(error: h2::Error) -> End {
+    End::Told(kind(&error))
+}
+
+/// RFC 9113 section 8.7: what the member refused, or left behind with its GOAWAY, it did not
+/// process.
+fn kind(error: &h2::Error) -> io::ErrorKind {
+    let refused = error.reason() == Some(Reason::REFUSED_STREAM);
+    let left_behind = error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
+    match refused || left_behind {
+        true => io::ErrorKind::ConnectionRefused,
+        false => io::ErrorKind::ConnectionReset,
+    }
+}

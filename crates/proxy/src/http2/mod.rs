@@ -1,0 +1,259 @@
+//! Clients that speak HTTP/2: each stream of their connection is a session of its own, which
+//! serves one request and knows only HTTP/1.1.
+
+pub(crate) mod grpc;
+pub(crate) mod members;
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use evenkeel_http2::{End, Front, Incoming, Next, PIPE_BYTES, PREFACE, Settings};
+use evenkeel_net::{Deadline, Peer, Stream, clock, pipe};
+
+use crate::cause::Failure;
+use crate::core::Core;
+use crate::http::session::{self, Session};
+use crate::sessions::Place;
+use crate::snapshot::ListenerRt;
+
+/// The part of the preface that no request of HTTP/1 begins with.
+const TELLING: &[u8] = PREFACE.split_at(16).0;
+/// Bytes received while the preface is not whole.
+const AHEAD: usize = 16 * 1024;
+/// How long a connection without streams stays after its GOAWAY.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Whether the session's first bytes may be the preface.
+pub(crate) fn may_begin(session: &Session) -> bool {
+    let first = session.served == 0 && !session.multiplexed;
+    first && session.buffer.bytes().first() == Some(&PREFACE[0])
+}
+
+/// Whether the session begins with the preface of HTTP/2; what was received stays where it is.
+pub(crate) async fn begins(session: &mut Session) -> bool {
+    let mut wait = Deadline::never();
+    if let Some(listener) = session.core.snapshot().listener(session.listener) {
+        wait.set_after(clock::now(), listener.plan.timeouts.header);
+    }
+    loop {
+        let bytes = session.buffer.bytes();
+        let n = bytes.len().min(TELLING.len());
+        if bytes[..n] != TELLING[..n] {
+            return false;
+        }
+        if n == TELLING.len() {
+            return true;
+        }
+        // Whatever it is that ends here, HTTP/1 has words for it.
+        if !matches!(session.stream.recv(&mut session.buffer, AHEAD, &mut wait).await, Ok(1..)) {
+            return false;
+        }
+    }
+}
+
+/// Serves a connection of HTTP/2 to its end.
+pub(crate) async fn run(session: Session) {
+    let Session { core, place, listener, peer, local, stream, buffer, number, secured, .. } =
+        session;
+    let snapshot = core.snapshot();
+    let Some(ours) = snapshot.listener(listener) else { return };
+    let (settings, time) = (settings(ours), ours.plan.timeouts.header);
+    drop(snapshot);
+    let local = local.or_else(|| stream.local_address());
+    let (open, waker) = (Cell::new(0), RefCell::new(None));
+    let shared = Rc::new(Shared { core, listener, peer, local, number, secured, open, waker });
+    let begun = clock::within(time, Front::begin(stream, buffer, &settings)).await;
+    match begun {
+        Some(Ok(front)) => {
+            let (wait, goodbye) = (Deadline::never(), Deadline::never());
+            let (waits, winding, served) = (false, Winding::Open, 0);
+            Serving { front, shared, place, wait, waits, goodbye, winding, served }.run().await;
+        }
+        Some(Err(Some(cause))) => shared.refused(cause),
+        Some(Err(None)) => {}
+        None => shared.refused(Failure::HEADER_TIMEOUT.cause),
+    }
+}
+
+fn settings(listener: &ListenerRt) -> Settings {
+    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Settings {
+        streams: listener.plan.limits.streams,
+        head_bytes: small(listener.limits.head_bytes),
+        fields: small(listener.limits.fields),
+    }
+}
+
+/// What the sessions of one connection share.
+struct Shared {
+    core: Rc<Core>,
+    listener: u32,
+    peer: Peer,
+    local: Option<SocketAddr>,
+    number: u64,
+    secured: bool,
+    /// Streams that are open.
+    open: Cell<usize>,
+    /// Wakes the connection.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Shared {
+    fn refused(&self, cause: &'static str) {
+        self.core.metrics.borrow_mut().refused(self.listener, cause);
+    }
+}
+
+/// A connection while it is served.
+struct Serving {
+    front: Front,
+    shared: Rc<Shared>,
+    place: Place,
+    /// For a connection without streams.
+    wait: Deadline,
+    waits: bool,
+    /// For the time between the beginning of a drain and our GOAWAY.
+    goodbye: Deadline,
+    winding: Winding,
+    /// Streams so far.
+    served: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Winding {
+    /// New streams are welcome.
+    Open,
+    /// The client was told to open no more.
+    Down,
+}
+
+impl Serving {
+    async fn run(mut self) {
+        loop {
+            match poll_fn(|cx| self.poll(cx)).await {
+                Next::Request(incoming) => {
+                    self.served = self.served.saturating_add(1);
+                    self.serve(incoming);
+                }
+                Next::Ended(cause) => {
+                    if let Some(cause) = cause {
+                        self.shared.refused(cause);
+                    }
+                    clock::within(FAREWELL, self.front.farewell()).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        loop {
+            if let Poll::Ready(next) = self.front.poll_next(cx) {
+                return Poll::Ready(next);
+            }
+            let shared = &self.shared;
+            shared.core.sessions.waits(self.place.slot(), cx.waker());
+            if !shared.waker.borrow().as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *shared.waker.borrow_mut() = Some(cx.waker().clone());
+            }
+            if self.winding == Winding::Open && self.should_wind_down(cx) {
+                self.wind_down();
+                continue;
+            }
+            if self.shared.open.get() > 0 && !self.front.is_ending() {
+                self.waits = false;
+                return Poll::Pending;
+            }
+            if !self.waits {
+                self.waits = true;
+                self.wait.set_after(clock::now(), self.quiet_time());
+            }
+            match self.wait.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(()) if self.winding == Winding::Open && !self.front.is_ending() => {
+                    self.wind_down();
+                }
+                Poll::Ready(()) => return Poll::Ready(Next::Ended(None)),
+            }
+        }
+    }
+
+    /// Whether the core drains, the listener is gone, or the connection has had its share.
+    fn should_wind_down(&mut self, cx: &mut Context<'_>) -> bool {
+        let core = &self.shared.core;
+        if let Some(at) = core.goodbye() {
+            self.goodbye.set(at);
+            return self.goodbye.poll(cx).is_ready();
+        }
+        let snapshot = core.snapshot();
+        let Some(listener) = snapshot.listener(self.shared.listener) else { return true };
+        let most = listener.plan.limits.requests_per_connection;
+        most > 0 && self.served >= most
+    }
+
+    fn wind_down(&mut self) {
+        self.winding = Winding::Down;
+        self.waits = false;
+        self.front.wind_down();
+    }
+
+    /// How long the connection may be without streams.
+    fn quiet_time(&self) -> Duration {
+        if self.winding == Winding::Down || self.front.is_ending() {
+            return FAREWELL;
+        }
+        let snapshot = self.shared.core.snapshot();
+        snapshot.listener(self.shared.listener).map_or(FAREWELL, |l| l.plan.timeouts.idle)
+    }
+
+    /// Serves a request in a task of its own.
+    fn serve(&self, incoming: Incoming) {
+        let core = &self.shared.core;
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&core.random().to_ne_bytes());
+        nonce[8..].copy_from_slice(&core.random().to_ne_bytes());
+        let Some(admitted) = incoming.admit(nonce) else {
+            return self.shared.refused(Failure::HTTP2_MALFORMED.cause);
+        };
+        let (near, far) = pipe::pair(PIPE_BYTES);
+        let session = Session::of_stream(&self.shared, far);
+        let shared = self.shared.clone();
+        shared.open.set(shared.open.get() + 1);
+        let (counter, patience) = (self.front.counter(), session.send_time());
+        tokio::task::spawn_local(async move {
+            let (end, ()) = tokio::join!(admitted.carry(near, patience), session::run(session));
+            counter.ended(end);
+            if end == End::Cut {
+                shared.refused(Failure::HTTP2_CUT.cause);
+            }
+            shared.open.set(shared.open.get().saturating_sub(1));
+            shared.waker.borrow().iter().for_each(Waker::wake_by_ref);
+        });
+    }
+}
+
+impl Session {
+    fn of_stream(shared: &Shared, stream: pipe::PipeStream) -> Session {
+        let place = Place::of_stream(shared.core.clone(), shared.listener);
+        let Shared { core, listener, peer, local, number, .. } = shared;
+        let client = crate::client::Client {
+            core: core.clone(),
+            place,
+            listener: *listener,
+            stream: Stream::Memory(stream),
+            peer: *peer,
+            local: *local,
+            buffer: evenkeel_net::Buffer::new(),
+            began: clock::now(),
+            number: *number,
+        };
+        let mut session = Session::new(client);
+        session.multiplexed = true;
+        session.secured = shared.secured;
+        session
+    }
+}
