@@ -32,16 +32,7 @@ impl Controller {
         let cores = self.shared.cores();
         // Everything that can fail.
         let old = self.shared.snapshot();
-        let tls = evenkeel_tls::load(&plan).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(|why| format!("error: {why}")).collect();
-            Refused::Configuration(lines.join("\n"))
-        })?;
-        let names = &mut self.shared.names();
-        let snapshot =
-            Snapshot::build(plan.clone(), &old, names, &tls, clock::now()).map_err(|bad| {
-                Refused::Configuration(format!("error: route \"{}\": {}", bad.route, bad.reason))
-            })?;
-        let snapshot = Arc::new(snapshot);
+        let snapshot = Arc::new(self.build(&plan, &old)?);
         let log_changes =
             plan.log != self.plan.log || (self.log.is_none() && plan.log.access.is_some());
         let log = match &plan.log.access {
@@ -90,6 +81,18 @@ impl Controller {
         self.shared
             .tell(Event::Reloaded { generation: snapshot.generation, summary: summary.clone() });
         Ok(summary)
+    }
+
+    /// Loads certificates and makes the plan ready to serve.
+    fn build(&self, plan: &Arc<Plan>, old: &Snapshot) -> Result<Snapshot, Refused> {
+        let tls = evenkeel_tls::load(plan).map_err(|problems| {
+            let lines: Vec<String> = problems.iter().map(|why| format!("error: {why}")).collect();
+            Refused::Configuration(lines.join("\n"))
+        })?;
+        let names = &mut self.shared.names();
+        Snapshot::build(plan.clone(), old, names, &tls, clock::now()).map_err(|bad| {
+            Refused::Configuration(format!("error: route \"{}\": {}", bad.route, bad.reason))
+        })
     }
 
     /// Tells every core, and waits until each serves by the snapshot.

@@ -205,7 +205,7 @@ fn bad_files_are_told_and_a_reload_with_them_changes_nothing() {
     let server = Server::start(&config(&listed(std::slice::from_ref(&good)), "", &origin));
     for (cert, key, words) in [
         (good.0.clone(), certificates.path("missing.key"), "No such file"),
-        (good.0.clone(), other.1.clone(), "does not belong to the certificate"),
+        (good.0.clone(), other.1, "does not belong to the certificate"),
         (good.1.clone(), good.1.clone(), "there is no certificate in it"),
         (good.0.clone(), good.0.clone(), "there is no private key in it"),
     ] {
@@ -230,4 +230,63 @@ fn bad_files_are_told_and_a_reload_with_them_changes_nothing() {
     let new = certificates.make("good", "DNS:new.test", false);
     server.signal(Signal::HUP);
     assert!(wait_until(LONG, || curl(&server, "new.test", &new.0, &[]).is_ok()));
+}
+
+/// Apache's words for both sides: a server with a certificate, and one before it that must believe
+/// the first.
+#[test]
+fn apaches_words_for_tls_mean_the_same() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let (cert, key) = certificates.make("site", "DNS:one.test,IP:127.0.0.1", false);
+    let (cert, key) = (cert.display().to_string(), key.display().to_string());
+    let start = |name: &str, text: &str| {
+        let address = quiet_address();
+        let file = certificates.path(name);
+        std::fs::write(&file, format!("Listen {address}\n{text}")).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+        let child = command.args(["run", "--apache"]).arg(&file).stdout(Stdio::null()).spawn();
+        let started = wait_until(LONG, || std::net::TcpStream::connect(address).is_ok());
+        assert!(started, "{name} listens");
+        (address, child.expect("it starts"))
+    };
+    let (inner, first) = start(
+        "inner.conf",
+        &format!(
+            "<VirtualHost *>\nSSLEngine On\nSSLCertificateFile {cert}\n\
+             SSLCertificateKeyFile {key}\nProxyPass / http://{}/\n</VirtualHost>\n",
+            origin.member()
+        ),
+    );
+    let mut children = Vec::new();
+    for (name, words, status) in [
+        (
+            "believed.conf",
+            format!("SSLProxyVerify require\nSSLProxyCACertificateFile {cert}\n"),
+            200,
+        ),
+        ("unasked.conf", String::new(), 200),
+        (
+            "stranger.conf",
+            "SSLProxyVerify require\nSSLProxyCACertificateFile {other}\n".to_owned(),
+            500,
+        ),
+    ] {
+        let other = certificates.make("other", "DNS:other.test", false).0;
+        let words = words.replace("{other}", &other.display().to_string());
+        let (outer, child) = start(
+            name,
+            &format!(
+                "SSLProxyEngine On\n{words}<Proxy balancer://c>\nBalancerMember https://{inner}\n\
+                 </Proxy>\nProxyPass / balancer://c/\n"
+            ),
+        );
+        children.push(child);
+        let got = Client::connect(outer).get("/x").expect("an answer");
+        assert_eq!(got.status, status, "{name}");
+    }
+    for mut child in children.into_iter().chain([first]) {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
 }

@@ -57,6 +57,8 @@ pub struct MemberRules {
     pub ignore_errors: bool,
     /// `status=+S`: not checked either.
     pub stopped: bool,
+    /// It is spoken to without TLS, though others of its pool are not.
+    pub plain: bool,
     /// `secret`, for AJP.
     pub secret: Option<String>,
     /// `ping`, for AJP: how long the member may take to show that it is there.

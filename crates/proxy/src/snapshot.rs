@@ -288,6 +288,11 @@ impl PoolRt {
             let same = |m: &plan::Member| m.address == member.address && m.tag == member.tag;
             old.members.get(old.plan.members.iter().position(same)?)
         };
+        let plain = |member: &plan::Member| {
+            let at = plan.members.iter().position(|other| std::ptr::eq(other, member));
+            let rules = plan.rules.as_ref().zip(at);
+            rules.and_then(|(rules, at)| rules.member(at)).is_some_and(|own| own.plain)
+        };
         let member_rt = |member: &plan::Member, names: &mut Names| MemberRt {
             id: names.intern(&member.tag),
             label: member.address.to_string().into(),
@@ -295,7 +300,10 @@ impl PoolRt {
                 Some(old) => old.targets.clone(),
                 None => Targets::new(&member.address),
             },
-            tls_name: tls.as_ref().and_then(|tls| tls.name.clone().or_else(|| name_of(member))),
+            tls_name: tls
+                .as_ref()
+                .filter(|_| !plain(member))
+                .and_then(|tls| tls.name.clone().or_else(|| name_of(member))),
         };
         let members = plan.members.iter().map(|member| member_rt(member, names)).collect();
         let now = balance::Micros(now.0);

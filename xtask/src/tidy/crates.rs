@@ -42,6 +42,7 @@ const ROWS: &[Row] = &[
             "observe",
             "plan",
             "proxy",
+            "tls",
             "wire",
         ],
         external: &["arc-swap", "hickory-resolver", "tokio", "tracing"],

@@ -147,7 +147,7 @@ mod why {
     pub(super) const SCGI: Class = NotYet("members that speak SCGI are not supported yet");
     pub(super) const SCRIPTS: Class = Refused("programs, scripts and files are not served");
     pub(super) const SESSIONS: Class = Refused("httpd's own sessions are not kept");
-    pub(super) const TLS: Class = NotYet("TLS is not served yet");
+    pub(super) const TLS: Class = NotYet("TLS has its own defaults here");
     pub(super) const TRACKING: Class = NotYet("visitors are not given cookies yet");
     pub(super) const TUNING: Class = Harmless("buffers grow and shrink by need");
 }

@@ -44,10 +44,7 @@ impl Forwarding<'_> {
         upstream: &mut Upstream,
     ) -> Result<Done, Failure> {
         let member = self.toward(upstream.member);
-        match &scratch.passage {
-            Some(_) => passing::write_head(session, scratch, self.pool, upstream.member),
-            None => self.write_head(session, scratch, member),
-        }
+        self.write_head(session, scratch, upstream.member);
         let passage = RefCell::new(scratch.passage.take());
         let head = &scratch.head;
         let upgrade = passing::upgrade(session, head, &passage, upstream.member);
@@ -134,11 +131,15 @@ impl Forwarding<'_> {
         format!("{scheme}://{}", String::from_utf8_lossy(host))
     }
 
-    fn write_head(&self, session: &Session, scratch: &mut Scratch, member: Toward<'_>) {
+    fn write_head(&self, session: &Session, scratch: &mut Scratch, at: usize) {
+        if scratch.passage.is_some() {
+            return passing::write_head(session, scratch, self.pool, at);
+        }
         scratch.down.clear();
         let mut up = std::mem::take(&mut scratch.up);
         up.clear();
-        Asking::of(session, scratch, self.listener, self.route, member).write(&mut up);
+        let toward = self.toward(at);
+        Asking::of(session, scratch, self.listener, self.route, toward).write(&mut up);
         scratch.up = up;
     }
 

@@ -8,6 +8,7 @@ mod pass;
 mod place;
 mod rewriting;
 mod server;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,11 +41,13 @@ struct Making {
     servers: Vec<Server>,
     balancers: Vec<Scoped>,
     /// Workers of their own: rules that name a URL.
-    workers: Vec<(MemberLine, String)>,
+    workers: Vec<(MemberLine, String, usize)>,
     /// `<Proxy http://…>` and `ProxySet http://…`.
     worker_words: Vec<(String, Vec<Word>)>,
     templates: Vec<(usize, String, Vec<Word>)>,
     exprs: Vec<(usize, String, String)>,
+    /// `ServerRoot`.
+    root: PathBuf,
     /// `HeartbeatStorage`.
     heartbeat: Option<PathBuf>,
     /// One for each target, in the order in which they were met: which pool.
@@ -55,6 +58,7 @@ struct Making {
 struct Scoped {
     scope: usize,
     balancer: Balancer,
+    ssl: tls::Ssl,
     /// Somebody said more than its name.
     defined: bool,
 }
@@ -77,6 +81,7 @@ struct Server {
     passes: Vec<Pass>,
     /// Files by their names; asked when no other rule takes a path.
     files: Vec<Pass>,
+    ssl: tls::Ssl,
     /// `DocumentRoot`.
     root: Option<String>,
     everywhere: Place,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_httpd::site::MemberNames;
 use evenkeel_plan::{
     Address, Member, MemberProtocol, MemberRules, MemberState, Name, Passive, Pool, PoolRules,
-    Weight,
+    PoolTls, Verify, Weight,
 };
 
 use super::Told;
@@ -20,6 +20,7 @@ pub(super) struct Url {
     /// Without a slash at its end.
     pub(super) path: String,
     pub(super) protocol: MemberProtocol,
+    pub(super) tls: bool,
     /// What httpd calls it.
     pub(super) names: MemberNames,
 }
@@ -37,6 +38,9 @@ pub(super) fn url(text: &str, at: &Place, told: &mut Told) -> Option<Url> {
     let scheme = scheme.to_ascii_lowercase();
     let (protocol, port) = match &*scheme {
         "http" | "ws" => (MemberProtocol::Http, 80),
+        "https" | "wss" => (MemberProtocol::Http, 443),
+        "h2c" => (MemberProtocol::Http2, 80),
+        "h2" => (MemberProtocol::Http2, 443),
         "ajp" => (MemberProtocol::Ajp, 8009),
         "fcgi" => (MemberProtocol::FastCgi, 8000),
         _ => {
@@ -65,10 +69,15 @@ pub(super) fn url(text: &str, at: &Place, told: &mut Told) -> Option<Url> {
                 path: path.to_owned(),
                 route: String::new(),
                 timeout: None,
-                upgrade: if scheme == "ws" { vec!["websocket".to_owned()] } else { Vec::new() },
+                upgrade: if matches!(&*scheme, "ws" | "wss") {
+                    vec!["websocket".to_owned()]
+                } else {
+                    Vec::new()
+                },
             };
             let path = path.trim_end_matches('/').to_owned();
-            Some(Url { address, path, names, protocol })
+            let tls = matches!(&*scheme, "https" | "wss" | "h2");
+            Some(Url { address, path, names, protocol, tls })
         }
         Err(why) => {
             told.error(at, format!("`{text}` is no address of a member: {why}"), None);
@@ -88,16 +97,7 @@ pub(super) struct Reading<'a> {
 
 pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> Option<Member> {
     let Reading { pool, passive, checks, names, rules } = into;
-    let mut own = MemberRules {
-        route: String::new(),
-        redirect: String::new(),
-        retry: Duration::from_secs(60),
-        ignore_errors: false,
-        stopped: false,
-        secret: None,
-        ping: None,
-        check: None,
-    };
+    let mut own = MemberRules { retry: Duration::from_secs(60), ..MemberRules::default() };
     let mut url = url(&line.url, &line.at, told)?;
     let mut member = Member::new(url.address);
     member.path = url.path;
@@ -113,6 +113,10 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
         told.not_yet(&line.at, "a balancer whose members speak several protocols");
     }
     rules.protocol = url.protocol;
+    own.plain = !url.tls;
+    if url.tls {
+        pool.tls = Some(PoolTls { verify: Verify::Name, ..PoolTls::default() });
+    }
     let mut probing = Probing::new();
     for word in &line.words {
         let known = own_word(word, &mut member, &mut own, &mut url.names, (&*pool, told))

@@ -92,7 +92,8 @@ pub(super) fn balancer(
             pool.members.push(member);
         }
     }
-    let foreign = rules.protocol != MemberProtocol::Http;
+    let foreign = matches!(rules.protocol, MemberProtocol::Ajp | MemberProtocol::FastCgi);
+    pool.protocol = if foreign { MemberProtocol::Http } else { rules.protocol };
     passive.only_connect = !foreign;
     rules.configured = pool.members.len();
     native_probes(&mut pool, &rules, told);
@@ -168,7 +169,10 @@ fn uncarried(name: &Name, rules: &PoolRules, balancer: &Balancer, used: &Use, to
     let members = &rules.members;
     let sticky = balancer.words.iter().any(|word| word.key == "stickysession");
     for (is, what) in [
-        (rules.protocol != MemberProtocol::Http, "members that do not speak HTTP"),
+        (
+            matches!(rules.protocol, MemberProtocol::Ajp | MemberProtocol::FastCgi),
+            "members that do not speak HTTP",
+        ),
         (rules.no_forced_recovery, "forcerecovery=Off"),
         (rules.timeouts_count, "failontimeout=On"),
         (rules.semicolon_ends, "scolonpathdelim=On"),

@@ -10,7 +10,7 @@ use evenkeel_plan::{
     Action, BindAddress, Forwarded, ForwardedStyle, Listener, Name, Plan, Policy, Route,
 };
 
-use super::{Making, Scoped, Server, TargetOf};
+use super::{Making, Scoped, Server, TargetOf, tls};
 use crate::apache::meaning::Told;
 use crate::apache::meaning::pools::{self, Checks, Use};
 
@@ -58,6 +58,11 @@ impl Making {
                 exprs: exprs.map(|(_, name, text)| (name.clone(), text.clone())).collect(),
             };
             let (mut pool, members) = pools::balancer(&scoped.balancer, name, &used, &checks, told);
+            let servers = &self.servers;
+            let outer = servers.get(scoped.scope).map(|server| server.ssl.clone());
+            if let Some(tls) = &mut pool.tls {
+                *tls = scoped.ssl.members(&outer.unwrap_or_default());
+            }
             if let Some(rules) = &mut pool.rules {
                 rules.heartbeat =
                     self.heartbeat.clone().filter(|_| pool.policy == Policy::Heartbeat);
@@ -69,8 +74,20 @@ impl Making {
             let sticky = scoped.balancer.words.iter().any(|word| word.key == "stickysession");
             sites.balancers.push(BalancerNames { url, scope: scoped.scope, sticky, members });
         }
+        let of_worker = self.worker_pools(plan, sites, &used, told);
+        self.led(plan, sites, of_balancer, &of_worker)
+    }
+
+    /// A pool for each worker of its own.
+    fn worker_pools(
+        &mut self,
+        plan: &mut Plan,
+        sites: &mut Sites,
+        used: &Use,
+        told: &mut Told,
+    ) -> Vec<usize> {
         let mut of_worker = Vec::new();
-        for (line, url) in &mut self.workers {
+        for (line, url, scope) in &mut self.workers {
             for (start, words) in &self.worker_words {
                 if url.starts_with(start.as_str()) {
                     line.words.extend(words.iter().cloned());
@@ -79,10 +96,25 @@ impl Making {
             of_worker.push(plan.pools.len());
             let name = fresh(plan, &format!("worker-{}", of_worker.len()));
             let Some(name) = name else { continue };
-            let (pool, members) = pools::worker(line, name, &used, &Checks::default(), told);
+            let (mut pool, members) = pools::worker(line, name, used, &Checks::default(), told);
+            let server = self.servers.get(*scope);
+            if let (Some(tls), Some(server)) = (&mut pool.tls, server) {
+                *tls = server.ssl.members(&tls::Ssl::default());
+            }
             plan.pools.push(pool);
             sites.balancers.push(BalancerNames { members, ..BalancerNames::default() });
         }
+        of_worker
+    }
+
+    /// The pool that each target leads to.
+    fn led(
+        &self,
+        plan: &mut Plan,
+        sites: &mut Sites,
+        mut of_balancer: HashMap<(usize, String), usize>,
+        of_worker: &[usize],
+    ) -> Vec<usize> {
         // A balancer that nobody defined has no members.
         let mut found = Vec::new();
         for target in &self.targets {
@@ -157,6 +189,10 @@ impl Making {
                 host.addresses.iter().any(|address| address.port.is_none_or(|own| own == port))
             };
             limits(&mut listener, main, hosts.iter().find(serves).unwrap_or(main));
+            tls::listener(&mut listener, [main].into_iter().chain(hosts.iter().filter(serves)));
+            if let Some(tls) = &mut listener.tls {
+                tls::rebase(tls, &self.root);
+            }
             plan.listeners.push(listener);
         }
     }

@@ -121,7 +121,7 @@ impl Making {
             }
             let line =
                 MemberLine { url: url[..url.len() - path.len()].to_owned(), words, at: at.clone() };
-            self.workers.push((line, plain.to_owned()));
+            self.workers.push((line, plain.to_owned(), scope));
             let of = TargetOf::Worker(self.workers.len() - 1);
             (of, plain.to_owned(), path.to_owned())
         };

@@ -8,6 +8,7 @@ use evenkeel_httpd::site::{Document, Handler, Matched, PassPath, Place, Redirect
 
 use super::access::require;
 use super::server::{fate, on, set_env_if};
+use super::tls::Ssl;
 use super::{Making, headers};
 use crate::apache::meaning::Told;
 use crate::apache::{Directive, Node, Section};
@@ -48,6 +49,10 @@ impl Making {
                 "ProxyPass" | "ProxyPassMatch" if matched.is_some() => {
                     place.pass = self.pass(directive, matched, scope, told);
                     true
+                }
+                // Read with the balancer.
+                name if name.starts_with("SSLProxy") && matched.is_none() => {
+                    Ssl::default().take(directive)
                 }
                 "ProxyPassReverse" => reverse(directive, matched, &mut place),
                 // Read with the balancer.

@@ -8,6 +8,7 @@ use evenkeel_httpd::site::{
     EncodedSlashes, LookedAt, Matched, Pass, PassPath, RemoteIp, SetEnvIf, SiteAddress, Via,
 };
 
+use super::tls::Ssl;
 use super::{Making, Scoped, Server};
 use crate::apache::meaning::sites::{
     Balancer, Listen, MemberLine, balancer_name, is_balancer, words,
@@ -168,6 +169,11 @@ impl Making {
                     let (more, _) = words(&directive.args, &directive.at);
                     self.balancer(url, scope).balancer.words.extend(more);
                 }
+                name if name.starts_with("SSLProxy") => {
+                    // Its fate is told where the section is read.
+                    self.balancer(url, scope).ssl.take(directive);
+                    continue;
+                }
                 _ => continue,
             }
             told.fate(directive, Fate::Honoured);
@@ -220,7 +226,12 @@ impl Making {
             Some(at) => at,
             None => {
                 let balancer = Balancer { name, members: Vec::new(), words: Vec::new() };
-                self.balancers.push(Scoped { scope, balancer, defined: false });
+                self.balancers.push(Scoped {
+                    scope,
+                    balancer,
+                    ssl: Ssl::default(),
+                    defined: false,
+                });
                 self.balancers.len() - 1
             }
         };
@@ -261,6 +272,7 @@ impl Making {
             ("KeepAlive", [word]) => server.keep_alive = Some(on(word)),
             ("KeepAliveTimeout", [time]) => server.keep_alive_timeout = Some(duration(time)),
             ("MaxKeepAliveRequests", [number]) => server.keep_alive_requests = number.parse().ok(),
+            ("ServerRoot", [path]) => self.root = path.into(),
             ("DocumentRoot", [path]) => server.root = Some((*path).to_owned()),
             ("HeartbeatStorage", [path]) => self.heartbeat = Some(path.into()),
             ("BalancerInherit" | "ProxyPassInherit", [word]) => {
@@ -318,8 +330,8 @@ fn paths_line(directive: &Directive, server: &mut Server) -> bool {
 fn server_environment(directive: &Directive, server: &mut Server, told: &mut Told) -> bool {
     match &*directive.canonical {
         "ProxyRequests" => directive.args.first().is_some_and(|arg| !on(&arg.text)),
-        "SSLEngine" | "SSLProxyEngine" => directive.args.first().is_some_and(|arg| !on(&arg.text)),
-        "LoadModule" | "ServerRoot" => true,
+        "LoadModule" => true,
+        _ if server.ssl.take(directive) => true,
         _ => match set_env_if(directive, told) {
             Some(rule) => {
                 server.set_env_if.extend(rule);
