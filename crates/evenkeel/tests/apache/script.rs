@@ -4,7 +4,8 @@
 //! === a name            "full" in it: every header is compared, not only the usual ones;
 //!                       "calm": a pause before each request; "bytes": about the bytes of heads
 //!                       and the ends of connections, which native terms do not copy; "bodies":
-//!                       what the client gets is compared too
+//!                       what the client gets is compared too; "heads": what members get is
+//!                       compared with its version and all headers
 //! configuration         {a}, {b}, {c}: addresses of members; {folder}; {port}; lines between
 //!                       "%%% NAME" and "%%%" go to a file of that name in the folder
 //! ---
@@ -14,7 +15,8 @@
 //! Steps: a request (`METHOD TARGET fields`), each on a connection of its own; `+` before it: on
 //! the connection of the one before; ` <<` and a text at its end: with that body (`<<*N`: N bytes);
 //! `from IP ` or `to IP ` before it: between those addresses; `~ `: with the seconds that it took;
-//! `& `: its answer is left for a later `join`. `kill a`, `start a`; `answer a STATUS Field: value
+//! `& `: its answer is left for a later `join`, or `leave`
+//! closes its connection. `kill a`, `start a`; `answer a STATUS Field: value
 //! | …`, `mute a`, `cut a`, `slow a MS`, `big a BYTES`, `say a BYTES` (sent as they are, with
 //! `\r\n`), `well a`; `wait MS`; `raw BYTES`; `probed a`: the next thing that member gets. Of
 //! balancer-manager: `page PATH`, `xml PATH`: what it shows; `rows PATH`: its rows of balancers and
@@ -29,6 +31,8 @@ pub(crate) struct Script {
     pub(crate) full: bool,
     /// About bytes, not decisions.
     pub(crate) bytes: bool,
+    /// Members' requests are compared whole.
+    pub(crate) heads: bool,
     /// What the client gets is compared too.
     pub(crate) bodies: bool,
     /// httpd's count of requests under way lags behind: it gets time between requests.
@@ -83,8 +87,9 @@ fn script(text: &str) -> Script {
         name: name.to_owned(),
         config: config.to_owned(),
         steps,
-        bytes: name.split(' ').any(|word| word == "bytes" || word == "full"),
+        bytes: name.split(' ').any(|word| ["bytes", "full", "heads"].contains(&word)),
         full: name.split(' ').any(|word| word == "full"),
+        heads: name.split(' ').any(|word| word == "heads"),
         bodies: name.split(' ').any(|word| word == "bodies"),
         calm: name.split(' ').any(|word| word == "calm"),
     }

@@ -68,6 +68,10 @@ fn seen(
             });
             answers.collect::<Vec<String>>().join(" ")
         }
+        "leave" => {
+            lines.waiting.clear();
+            "left".to_owned()
+        }
         "probed" => probed(rest, origins),
         "page" => pages::page(balancer, rest),
         "rows" => pages::rows(balancer, rest),
@@ -150,13 +154,13 @@ fn begin(balancer: &Balancer, step: &str, origins: &[Origin; 3], lines: &mut Lin
 fn probed(name: &str, origins: &[Origin; 3]) -> String {
     let at = ["a", "b", "c"].iter().position(|known| *known == name).expect("a member");
     let got = wait_for(Duration::from_secs(2), || origins[at].received().pop());
-    got.map_or_else(
-        || "nothing".to_owned(),
-        |got| {
-            let fields = got.head.fields.iter().map(|(name, value)| format!(" {name}={value}"));
-            format!("[{}{}]", got.head.start_line, fields.collect::<String>())
-        },
-    )
+    got.map_or_else(|| "nothing".to_owned(), |got| whole(&got.head))
+}
+
+/// A head with everything in it.
+fn whole(head: &Head) -> String {
+    let fields = head.fields.iter().map(|(name, value)| format!(" {name}={value}"));
+    format!(" [{}{}]", head.start_line, fields.collect::<String>())
 }
 
 /// `[from IP ][to IP ]METHOD TARGET [Name: value | Name: value][ <<body]`.
@@ -230,7 +234,10 @@ fn ask(
     let mut line = answer.status.to_string();
     for (name, origin) in ["a", "b", "c"].iter().zip(origins) {
         if let Some(got) = origin.received().last() {
-            line += &got_by(name, got, script.full);
+            line += &match script.heads {
+                true => whole(&got.head),
+                false => got_by(name, got, script.full),
+            };
         }
     }
     for (name, value) in shown(&answer.head, script.full) {
