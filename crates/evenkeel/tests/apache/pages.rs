@@ -84,9 +84,15 @@ fn nonce(balancer: &Balancer, path: &str, form: &str) -> Option<String> {
 fn shown(text: &str) -> String {
     let mut lines = String::new();
     let (mut titles, mut column) = (Vec::new(), 0);
+    // Their order differs from run to run.
+    let mut options: Vec<&str> = Vec::new();
     for part in text.split('<').skip(1) {
         let (tag, rest) = part.split_once('>').unwrap_or((part, ""));
         let (word, rest) = (tag.split(' ').next().unwrap_or(tag), rest.trim());
+        if word != "option" {
+            options.sort_unstable();
+            lines.extend(options.drain(..).map(|option| format!("({option}) ")));
+        }
         match word {
             "dt" if rest.starts_with("Server ") => {}
             "h1" | "h3" | "dt" => lines += &format!("\n  {rest}"),
@@ -106,7 +112,8 @@ fn shown(text: &str) -> String {
                 lines += &format!("| {} ", if size { "…" } else { rest });
                 column += 1;
             }
-            "option" | "input" if !tag.contains("nonce") => lines += &format!("({tag}) "),
+            "option" => options.push(tag),
+            "input" if !tag.contains("nonce") => lines += &format!("({tag}) "),
             _ => {}
         }
     }

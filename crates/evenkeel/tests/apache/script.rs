@@ -1,27 +1,30 @@
 //! Cases as they are written in `cases/*.txt`:
 //!
 //! ```text
-//! === a name            "full" in it: every header is compared, not only the usual ones;
-//!                       "calm": a pause before each request; "bytes": about the bytes of heads
-//!                       and the ends of connections, which native terms do not copy; "bodies":
-//!                       what the client gets is compared too; "heads": what members get is
-//!                       compared with its version and all headers
+//! === a name            with words in it that say how it is compared
 //! configuration         {a}, {b}, {c}: addresses of members; {folder}; {port}; lines between
 //!                       "%%% NAME" and "%%%" go to a file of that name in the folder
 //! ---
 //! GET /path Field: value | Field: value
 //! ```
 //!
-//! Steps: a request (`METHOD TARGET fields`), each on a connection of its own; `+` before it: on
-//! the connection of the one before; ` <<` and a text at its end: with that body (`<<*N`: N bytes);
-//! `from IP ` or `to IP ` before it: between those addresses; `~ `: with the seconds that it took;
-//! `& `: its answer is left for a later `join`, or `leave`
-//! closes its connection. `kill a`, `start a`; `answer a STATUS Field: value
-//! | …`, `mute a`, `cut a`, `slow a MS`, `big a BYTES`, `say a BYTES` (sent as they are, with
-//! `\r\n`), `well a`; `wait MS`; `raw BYTES`; `probed a`: the next thing that member gets. Of
-//! balancer-manager: `page PATH`, `xml PATH`: what it shows; `rows PATH`: its rows of balancers and
-//! members alone; `order PATH FORM`: a change, with the page's own nonce. `lines PATH PREFIX`: the
-//! lines of a text that begin so.
+//! Words in names: "full": every header is compared, not only the usual ones; "heads": what members
+//! get is, with its version; "bodies": what the client gets is; "bytes": about the bytes of heads
+//! and the ends of connections, which native terms do not copy; "calm": a pause before each request
+//! (there always is one before what balancer-manager shows).
+//!
+//! Steps:
+//! - a request (`METHOD TARGET fields`), each on a connection of its own; `+` before it: on the
+//!   connection of the one before; `from IP ` or `to IP `: between those addresses; `~ `: with the
+//!   seconds that it took; `& `: its answer is left for a later `join`, or `leave` closes its
+//!   connection; ` <<` and a text at its end: with that body (`<<*N`: of N bytes);
+//! - `raw BYTES`;
+//! - `kill a`, `start a`, `answer a STATUS Field: value | …`, `mute a`, `cut a`, `slow a MS`,
+//!   `big a BYTES`, `say a BYTES` (sent as they are, with `\r\n`), `well a`;
+//! - `wait MS`; `probed a`: the next thing that the member gets;
+//! - of balancer-manager, `page PATH` and `xml PATH`: what it shows; `rows PATH`: its rows of
+//!   balancers and members alone; `order PATH FORM`: a change, with the page's own nonce;
+//! - `lines PATH PREFIX`: the lines of a text that begin so.
 
 /// A configuration and what is done with it.
 pub(crate) struct Script {

@@ -31,7 +31,7 @@ pub(crate) fn trace(script: &Script, balancer: &Balancer, origins: &mut [Origin;
         if set_up(step, origins) {
             continue;
         }
-        if script.calm {
+        if script.calm || ["page ", "rows ", "xml "].iter().any(|word| step.starts_with(word)) {
             std::thread::sleep(Duration::from_millis(30));
         }
         let (timed, step) = match step.strip_prefix("~ ") {
