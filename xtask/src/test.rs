@@ -53,6 +53,7 @@ const STEPS: &[(&str, Step)] = &[
 /// Programs the tests start, their Debian packages, and what they are for.
 const PROGRAMS: &[(&str, &str, &str)] = &[
     ("cc", "gcc", "linking"),
+    ("apache2", "apache2", "the oracle of what an Apache configuration decides"),
     ("curl", "curl", "a second opinion on our answers in front-door tests"),
     ("dig", "bind9-dnsutils", "DNS through a UDP listener"),
     ("dnsmasq", "dnsmasq-base", "DNS through a UDP listener"),

@@ -217,6 +217,16 @@ impl Member {
         self.is_up() && self.state() != MemberState::Disabled && !self.is_ejected(now)
     }
 
+    /// What Apache's methods have counted for it (`lbstatus`), in hundredths.
+    pub fn credit(&self) -> i64 {
+        self.credit.load(Relaxed)
+    }
+
+    /// Whether its probes find it well, as far as there are any.
+    pub fn is_healthy(&self) -> bool {
+        self.is_up()
+    }
+
     pub(crate) fn is_up(&self) -> bool {
         self.up.load(Relaxed)
     }

@@ -13,19 +13,22 @@ use evenkeel_balance::Micros;
 use evenkeel_net::clock;
 use evenkeel_observe::events::{Event, MemberChange};
 use evenkeel_plan::{Cores, Member, Name, Plan};
-use evenkeel_proxy::core::CoreCommand;
+use evenkeel_proxy::core::{CoreCommand, PageAsked};
 use tokio::sync::mpsc;
 
 use crate::command::{Command, Handle, MemberPatch, Refused};
 use crate::log::LogFile;
+use crate::pages::Nonces;
 use crate::resolve::Resolving;
 use crate::schedule::Schedule;
 use crate::shared::Shared;
 use crate::sockets::Sockets;
-use crate::{cores, notify, upgrade};
+use crate::{cores, heartbeat, notify, upgrade};
 
 /// Commands that wait for the controller at most.
 const COMMANDS: usize = 256;
+/// Questions for httpd's pages that wait at most; beyond, they are answered 503.
+const PAGES: usize = 32;
 /// Running out of descriptors is told this often at most.
 const EXHAUSTED_AGAIN: Duration = Duration::from_secs(10);
 /// How often slow start, ejections and budgets are looked at.
@@ -92,6 +95,8 @@ pub struct Controller {
     down: HashSet<Name>,
     threads: Vec<JoinHandle<()>>,
     commands: mpsc::Receiver<Command>,
+    pages: mpsc::Receiver<PageAsked>,
+    pub(crate) nonces: Nonces,
 }
 
 impl Controller {
@@ -105,8 +110,9 @@ impl Controller {
             Cores::Count(0) => 1,
             other => cores::count(other),
         };
+        let (page_sender, pages) = mpsc::channel(PAGES);
         let cores::Started { senders, threads } =
-            cores::start(count, start.seed).map_err(runtime)?;
+            cores::start(count, start.seed, &page_sender).map_err(runtime)?;
         let shared = Arc::new(Shared::new(senders));
         let (sender, commands) = mpsc::channel(COMMANDS);
         let handle = Handle::new(sender, shared.clone());
@@ -122,6 +128,8 @@ impl Controller {
             down: HashSet::new(),
             threads,
             commands,
+            pages,
+            nonces: Nonces::default(),
         };
         let version = env!("CARGO_PKG_VERSION").to_owned();
         controller.shared.tell(Event::Started { version, pid: std::process::id() });
@@ -137,6 +145,7 @@ impl Controller {
         loop {
             let command = tokio::select! {
                 _ = tick.tick() => { self.tick(); continue }
+                Some(asked) = self.pages.recv() => { self.page(asked).await; continue }
                 command = self.commands.recv() => command,
             };
             match command {
@@ -165,6 +174,7 @@ impl Controller {
     fn tick(&mut self) {
         let now = Micros(clock::now().0);
         for pool in &self.shared.snapshot().pools {
+            heartbeat::feed(pool, now);
             let changes = pool.balance.tick(now);
             self.schedule.tell_changes(pool, changes);
             let usable = pool.balance.members().iter().any(|member| member.is_usable(now));

@@ -4,7 +4,7 @@ use std::io;
 use std::thread::{self, JoinHandle};
 
 use evenkeel_plan::Cores;
-use evenkeel_proxy::core::{self, CoreCommand};
+use evenkeel_proxy::core::{self, CoreCommand, PageAsked};
 use tokio::sync::mpsc;
 
 /// Commands that wait for a core at most.
@@ -25,11 +25,16 @@ pub(crate) struct Started {
 }
 
 /// Starts the threads.
-pub(crate) fn start(count: usize, seed: u64) -> io::Result<Started> {
+pub(crate) fn start(
+    count: usize,
+    seed: u64,
+    pages: &mpsc::Sender<PageAsked>,
+) -> io::Result<Started> {
     let mut senders = Vec::new();
     let mut threads = Vec::new();
     for index in 0..count {
         let (sender, commands) = mpsc::channel(COMMANDS);
+        let pages = pages.clone();
         let mut builder = tokio::runtime::Builder::new_current_thread();
         // Each turn of the loop takes in many events before it runs tasks, and looks for events
         // again only when it has run out of them.
@@ -37,7 +42,7 @@ pub(crate) fn start(count: usize, seed: u64) -> io::Result<Started> {
         let seed = seed.wrapping_add((index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let thread = thread::Builder::new().name(format!("core-{index}")).spawn(move || {
             match builder.build_local(tokio::runtime::LocalOptions::default()) {
-                Ok(runtime) => runtime.block_on(core::run(index, count, seed, commands)),
+                Ok(runtime) => runtime.block_on(core::run(index, count, seed, commands, pages)),
                 Err(error) => tracing::error!("core {index} has no event loop: {error}"),
             }
         })?;

@@ -106,6 +106,21 @@ impl Passage {
         passage
     }
 
+    /// The position of the server that was chosen.
+    pub fn site(&self) -> usize {
+        self.site
+    }
+
+    /// The server's name as the request means it: of its host, or its own.
+    pub fn server_name(&self) -> String {
+        let stage = Stage::asked(&self.facts, &self.env);
+        let host = self.facts.host_name();
+        match host.is_empty() || self.server().canonical_name {
+            true => String::from_utf8_lossy(&stage.variable("SERVER_NAME")).into_owned(),
+            false => String::from_utf8_lossy(host).into_owned(),
+        }
+    }
+
     /// The server that was chosen.
     pub(crate) fn server(&self) -> &Site {
         &self.sites.sites[self.site]

@@ -24,6 +24,8 @@ pub struct Sites {
 pub struct BalancerNames {
     /// `balancer://name`; empty: a worker of its own.
     pub url: String,
+    /// The server it belongs to; 0: the main one, whose balancers all servers see.
+    pub scope: usize,
     /// Sessions are kept.
     pub sticky: bool,
     /// Of each member.

@@ -33,8 +33,9 @@ impl Passage {
         member.upgrade.iter().any(known)
     }
 
-    /// Writes request line and fields, without those that frame a body and the empty line.
-    pub fn write_request(&self, at: usize, out: &mut Vec<u8>) {
+    /// Writes request line and fields, without those that frame a body and the empty line. Members
+    /// that are `foreign` to HTTP learn of the client otherwise.
+    pub fn write_request(&self, at: usize, foreign: bool, out: &mut Vec<u8>) {
         let Verdict::Proxy(toward) = &self.verdict else { return };
         let none = MemberNames::default();
         let member = self.member(at).unwrap_or(&none);
@@ -44,7 +45,8 @@ impl Passage {
         out.extend_from_slice(&toward.target);
         let old = self.manner().old;
         out.extend_from_slice(if old { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
-        let preserve = self.place.preserve_host == Some(true) && !self.facts.host.is_empty();
+        let wanted = foreign || self.place.preserve_host == Some(true);
+        let preserve = wanted && !self.facts.host.is_empty();
         // With the client's host, what rules made of the field counts.
         let ruled = joined(&self.facts.fields, b"host").filter(|_| preserve);
         let host = match (&ruled, preserve) {
@@ -56,7 +58,7 @@ impl Passage {
         let mut fields = self.facts.fields.clone();
         fields.retain(|field| !field.0.eq_ignore_ascii_case(b"host"));
         self.via(&mut fields);
-        if self.place.add_headers != Some(false) {
+        if self.place.add_headers != Some(false) && !foreign {
             let client = self.facts.client.to_string();
             let name = self.server().name.split(':').next().unwrap_or_default();
             let ruled = joined(&self.facts.fields, b"host");

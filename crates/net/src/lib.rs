@@ -14,15 +14,18 @@ pub mod connect;
 pub mod handover;
 pub mod limits;
 pub mod listen;
+pub mod pipe;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod splice;
 pub mod stream;
 mod sys;
 pub mod udp;
+mod whole;
 
 pub use buffer::Buffer;
 pub use clock::{Deadline, Micros};
 pub use connect::Target;
 pub use listen::{Listener, Peer};
 pub use stream::Stream;
+pub use whole::Whole;

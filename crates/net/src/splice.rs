@@ -80,6 +80,7 @@ impl Pipe {
                     || stream.try_io(Interest::READABLE, || take(stream.as_fd())),
                 )
             }
+            RecvHalf::Memory(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
             #[cfg(feature = "sim")]
             RecvHalf::Sim(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         };
@@ -114,6 +115,7 @@ impl Pipe {
                     || stream.try_io(Interest::WRITABLE, || give(stream.as_fd())),
                 )
             }
+            SendHalf::Memory(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
             #[cfg(feature = "sim")]
             SendHalf::Sim(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         };

@@ -1,4 +1,4 @@
-//! A connected byte stream: TCP, unix or simulated; TLS will join them. Receiving takes a lease
+//! A connected byte stream: TCP, unix, in memory or simulated; TLS will join them. Receiving takes a lease
 //! when there is something to receive; sending takes a list of slices.
 
 use std::future::poll_fn;
@@ -11,6 +11,7 @@ use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 use crate::buffer::Buffer;
 use crate::clock::Deadline;
+use crate::pipe::PipeStream;
 use crate::sys;
 
 /// A connected byte stream.
@@ -19,6 +20,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A unix socket.
     Unix(UnixStream),
+    /// In memory, to another part of this thread.
+    Memory(PipeStream),
     /// A connection of the simulated network.
     #[cfg(feature = "sim")]
     Sim(crate::sim::SimStream),
@@ -30,6 +33,8 @@ pub enum RecvHalf<'a> {
     Tcp(tcp::ReadHalf<'a>),
     /// A unix socket.
     Unix(unix::ReadHalf<'a>),
+    /// In memory.
+    Memory(&'a PipeStream),
     /// Simulated.
     #[cfg(feature = "sim")]
     Sim(&'a crate::sim::SimStream),
@@ -41,6 +46,8 @@ pub enum SendHalf<'a> {
     Tcp(tcp::WriteHalf<'a>),
     /// A unix socket.
     Unix(unix::WriteHalf<'a>),
+    /// In memory.
+    Memory(&'a PipeStream),
     /// Simulated.
     #[cfg(feature = "sim")]
     Sim(&'a crate::sim::SimStream),
@@ -58,6 +65,7 @@ impl Stream {
                 let (recv, send) = stream.split();
                 (RecvHalf::Unix(recv), SendHalf::Unix(send))
             }
+            Stream::Memory(stream) => (RecvHalf::Memory(stream), SendHalf::Memory(stream)),
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => (RecvHalf::Sim(stream), SendHalf::Sim(stream)),
         }
@@ -96,11 +104,11 @@ impl Stream {
         }
     }
 
-    /// The address of our end; `None` on unix sockets.
+    /// The address of our end; `None` on unix sockets and in memory.
     pub fn local_address(&self) -> Option<std::net::SocketAddr> {
         match self {
             Stream::Tcp(stream) => stream.local_addr().ok(),
-            Stream::Unix(_) => None,
+            Stream::Unix(_) | Stream::Memory(_) => None,
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => stream.local_address(),
         }
@@ -114,6 +122,7 @@ impl Stream {
                 drop(socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)));
             }
             Stream::Unix(_) => {}
+            Stream::Memory(stream) => stream.reset_on_close(),
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => stream.reset_on_close(),
         }
@@ -142,15 +151,21 @@ impl RecvHalf<'_> {
         match self {
             RecvHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
             RecvHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
+            RecvHalf::Memory(stream) => stream.poll_read_ready(cx),
             #[cfg(feature = "sim")]
             RecvHalf::Sim(stream) => stream.poll_read_ready(cx),
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self {
             RecvHalf::Tcp(half) => Pin::new(half).poll_read(cx, buf),
             RecvHalf::Unix(half) => Pin::new(half).poll_read(cx, buf),
+            RecvHalf::Memory(stream) => stream.poll_read(cx, buf),
             #[cfg(feature = "sim")]
             RecvHalf::Sim(stream) => stream.poll_read(cx, buf),
         }
@@ -205,6 +220,7 @@ impl SendHalf<'_> {
         match self {
             SendHalf::Tcp(half) => Pin::new(half).poll_write_vectored(cx, slices),
             SendHalf::Unix(half) => Pin::new(half).poll_write_vectored(cx, slices),
+            SendHalf::Memory(stream) => stream.poll_write(cx, slices),
             #[cfg(feature = "sim")]
             SendHalf::Sim(stream) => stream.poll_write(cx, slices),
         }
@@ -282,6 +298,10 @@ impl SendHalf<'_> {
         match self {
             SendHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             SendHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
+            SendHalf::Memory(stream) => {
+                stream.finish();
+                Poll::Ready(Ok(()))
+            }
             #[cfg(feature = "sim")]
             SendHalf::Sim(stream) => stream.poll_shutdown(),
         }

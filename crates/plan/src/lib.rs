@@ -39,7 +39,7 @@ pub use route::{
     Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Redirect, Respond, Reverse, Rewrite,
     Route,
 };
-pub use rules::{MemberCheck, MemberRules, PoolRules};
+pub use rules::{MemberCheck, MemberProtocol, MemberRules, PoolRules};
 pub use server::{AccessLog, Admin, Cores, Io, Log, LogFormat, LogTarget, Server};
 pub use timeout::{ListenerTimeouts, PoolTimeouts};
 pub use units::{Bytes, Percent};

@@ -18,12 +18,32 @@ pub struct PoolRules {
     pub wait: Duration,
     /// `HeartbeatStorage`, with `lbmethod=heartbeat`.
     pub heartbeat: Option<PathBuf>,
+    /// `nonce`: what forms must name; `None` (the word) takes forms away.
+    pub nonce: Option<String>,
+    /// `growth`: members that may be added at run time.
+    pub growth: usize,
+    /// Members of the configuration.
+    pub configured: usize,
+    /// What the members speak.
+    pub protocol: MemberProtocol,
     /// Of each member, in order.
     pub members: Vec<MemberRules>,
 }
 
+/// What members speak.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MemberProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// AJP/1.3, to servlet containers.
+    Ajp,
+    /// FastCGI.
+    FastCgi,
+}
+
 /// What an Apache configuration says of a member.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct MemberRules {
     /// `route`: several members may have the same.
     pub route: String,
@@ -35,6 +55,10 @@ pub struct MemberRules {
     pub ignore_errors: bool,
     /// `status=+S`: not checked either.
     pub stopped: bool,
+    /// `secret`, for AJP.
+    pub secret: Option<String>,
+    /// `ping`, for AJP: how long the member may take to show that it is there.
+    pub ping: Option<Duration>,
     /// `hcmethod` and its like.
     pub check: Option<MemberCheck>,
 }

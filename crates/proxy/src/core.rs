@@ -58,6 +58,44 @@ pub struct Opened {
     pub socket: OwnedFd,
 }
 
+/// A question for one of httpd's pages, which the controller makes.
+#[derive(Debug)]
+pub struct PageAsked {
+    /// Which page.
+    pub handler: evenkeel_httpd::Handler,
+    /// The server, by position in [`evenkeel_httpd::Sites`].
+    pub site: usize,
+    /// The request's method.
+    pub method: Vec<u8>,
+    /// Its path, decoded.
+    pub path: Vec<u8>,
+    /// Its query.
+    pub query: Option<Vec<u8>>,
+    /// `http://host:port` as the client sees us.
+    pub origin: Vec<u8>,
+    /// The `Referer` field.
+    pub referer: Option<Vec<u8>>,
+    /// The server's name as the client sees it.
+    pub server: String,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<PageAnswer>,
+}
+
+/// A page.
+#[derive(Debug)]
+pub struct PageAnswer {
+    /// The status.
+    pub status: u16,
+    /// Its type.
+    pub content_type: &'static str,
+    /// Its text.
+    pub body: String,
+    /// Methods that are allowed, for 405.
+    pub allow: Option<&'static str>,
+}
+
 /// What a core counted.
 #[derive(Debug)]
 pub struct Report {
@@ -89,6 +127,8 @@ pub(crate) struct Core {
     scratch: RefCell<Vec<Box<Scratch>>>,
     date: RefCell<Date>,
     accepting: RefCell<HashMap<u64, Rc<Notify>>>,
+    /// Where httpd's pages are made.
+    pub(crate) pages: Option<mpsc::Sender<PageAsked>>,
 }
 
 /// The snapshot in use, counted by this core alone: exchanges hold on to it without touching what
@@ -112,8 +152,15 @@ const SWEEP: Duration = Duration::from_millis(200);
 
 /// Runs a core until it has drained. To be run on a `LocalRuntime` of its own thread.
 /// `index` counts the `cores` from 0; `seed` starts the core's random numbers.
-pub async fn run(index: usize, cores: usize, seed: u64, mut commands: mpsc::Receiver<CoreCommand>) {
-    let core = Rc::new(Core::new(index, cores, seed));
+/// Questions for pages go to `pages`.
+pub async fn run(
+    index: usize,
+    cores: usize,
+    seed: u64,
+    mut commands: mpsc::Receiver<CoreCommand>,
+    pages: mpsc::Sender<PageAsked>,
+) {
+    let core = Rc::new(Core { pages: Some(pages), ..Core::new(index, cores, seed) });
     let sweeper = tokio::task::spawn_local(sweep(core.clone()));
     while let Some(command) = commands.recv().await {
         match command {
@@ -156,6 +203,7 @@ impl Core {
             scratch: RefCell::default(),
             date: RefCell::default(),
             accepting: RefCell::default(),
+            pages: None,
         }
     }
 

@@ -10,10 +10,11 @@ use std::time::Duration;
 use evenkeel_balance::{Ask, Bound, Guard, Micros, NoMember, Outcome, Tried};
 use evenkeel_net::{Buffer, Deadline, Stream, clock, connect, limits};
 use evenkeel_observe::metrics::Dial;
-use evenkeel_plan::RetryOn;
+use evenkeel_plan::{MemberProtocol, RetryOn};
 
 use crate::cause::Failure;
 use crate::core::Core;
+use crate::foreign;
 use crate::preamble::Preamble;
 use crate::snapshot::{MemberRt, PoolRt};
 
@@ -164,7 +165,8 @@ impl Dialing<'_> {
         let mut ticket = None;
         loop {
             let now = clock::now();
-            match balance.pick(&ask(Micros(now.0)), &mut self.core.rng.borrow_mut()) {
+            let picked = balance.pick(&ask(Micros(now.0)), &mut self.core.rng.borrow_mut());
+            match picked {
                 Ok(pick) => return Ok((pick.guard, pick.bound)),
                 Err(NoMember::AllBusy) => {}
                 Err(_) if self.waits(now, &mut until) => {
@@ -212,7 +214,13 @@ impl Dialing<'_> {
             match connect::connect_with(&target, time, &options).await {
                 Ok(mut stream) => {
                     self.preamble.send(&mut stream, self.pool).await?;
-                    return Ok(stream);
+                    let rules = self.pool.plan.rules.as_ref();
+                    let protocol = rules.map_or(MemberProtocol::Http, |rules| rules.protocol);
+                    if protocol == MemberProtocol::Http {
+                        return Ok(stream);
+                    }
+                    let own = rules.and_then(|rules| rules.member(self.last?));
+                    return Ok(foreign::translated(stream, protocol, own));
                 }
                 Err(error) => failure = connect_failure(&error),
             }

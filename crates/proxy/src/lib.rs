@@ -15,6 +15,7 @@ mod detect;
 mod dial;
 pub mod explain;
 pub mod filter;
+mod foreign;
 mod http;
 mod key;
 mod layer4;

@@ -8,7 +8,7 @@
 //! parsed from, relative to its start, and is reused for the next message.
 
 mod body;
-mod chars;
+pub(crate) mod chars;
 mod chunked;
 mod field;
 mod framing;

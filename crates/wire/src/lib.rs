@@ -5,7 +5,9 @@
 //! same verdict however the bytes were cut. Everything a peer can make it store is bounded.
 #![forbid(unsafe_code)]
 
+pub mod ajp;
 pub mod cookie;
+pub mod fastcgi;
 pub mod http1;
 pub mod proxy_protocol;
 pub mod query;

@@ -12,24 +12,36 @@ struct Row {
 
 /// The arrows of ARCHITECTURE.md. A new dependency is a word in this table and a reason there.
 const ROWS: &[Row] = &[
-    Row { name: "plan", internal: &[], external: &[] },
+    Row { name: "httpd", internal: &[], external: &["regex"] },
+    Row { name: "plan", internal: &["httpd"], external: &[] },
     Row { name: "balance", internal: &["plan"], external: &["arc-swap", "blake3", "foldhash"] },
     Row { name: "wire", internal: &[], external: &["memchr"] },
     Row {
         name: "config",
-        internal: &["plan"],
+        internal: &["httpd", "plan"],
         external: &["annotate-snippets", "regex", "serde", "serde_json", "toml"],
     },
+    Row { name: "httpd-pages", internal: &[], external: &[] },
     Row { name: "observe", internal: &["plan"], external: &["foldhash"] },
     Row { name: "net", internal: &[], external: &["libc", "rustix", "socket2", "tokio"] },
     Row {
         name: "proxy",
-        internal: &["balance", "net", "observe", "plan", "wire"],
+        internal: &["balance", "httpd", "net", "observe", "plan", "wire"],
         external: &["arc-swap", "foldhash", "httpdate", "memchr", "regex", "tokio"],
     },
     Row {
         name: "control",
-        internal: &["balance", "config", "net", "observe", "plan", "proxy", "wire"],
+        internal: &[
+            "balance",
+            "config",
+            "httpd",
+            "httpd-pages",
+            "net",
+            "observe",
+            "plan",
+            "proxy",
+            "wire",
+        ],
         external: &["arc-swap", "hickory-resolver", "tokio", "tracing"],
     },
     Row {

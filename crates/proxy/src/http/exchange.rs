@@ -1,22 +1,17 @@
 //! One request and its answer, from the whole head to the log line: admit → route → key → dial →
 //! forward → respond → record.
 
-use std::cell::RefCell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use evenkeel_balance::{Micros, Outcome, Tried};
 use evenkeel_net::clock;
-use evenkeel_plan::{HostHeader, RetryOn};
-use evenkeel_wire::http1::Method;
+use evenkeel_plan::RetryOn;
 
 use crate::cause::{Failure, Side};
+use crate::core::Core;
 use crate::dial::{Dialing, Upstream};
-use crate::filter::template::Place;
-use crate::http::answer_head::Answering;
-use crate::http::download::{Done, Download};
+use crate::http::download::Done;
+use crate::http::forwarding::Forwarding;
 use crate::http::key::{self, Binding};
 use crate::http::passing;
 use crate::http::progress::Progress;
@@ -25,7 +20,6 @@ use crate::http::request_head::{Asking, Toward};
 use crate::http::respond::{self, Own};
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
-use crate::http::upload::Upload;
 use crate::preamble::{Preamble, Told};
 use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt};
 
@@ -135,21 +129,8 @@ async fn balanced(
         Some(passage) => Binding::of_passage(passage, pool),
         None => Binding::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool),
     };
-    let key = key::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
-    let repeatable = scratch.head.method.idempotent() || pool.plan.retry.non_idempotent;
-    let (from, at) = (session.peer, session.local);
-    let mut dialing = Dialing {
-        core: &core,
-        pool,
-        key,
-        bound: binding.bound(),
-        preamble: Preamble::of(pool, from, at, &session.stream, &Told::default()),
-        repeatable,
-        tried: Tried::default(),
-        attempts: 0,
-        fresh_only: false,
-        last: None,
-    };
+    let mut dialing = dialing(&core, session, scratch, pool, &binding);
+    let repeatable = dialing.repeatable;
     loop {
         let mut upstream =
             dialing.dial().await.inspect_err(|_| tally.attempts = dialing.attempts)?;
@@ -179,12 +160,8 @@ async fn balanced(
                 let stale = upstream.reused && is_silent_end(failure) && !progress.answered.get();
                 // For httpd, a fresh connection that ends without a word is an error only later on
                 // a client's connection.
-                let marks = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
-                let told = match is_silent_end(failure) && marks {
-                    true => Outcome::ConnectFailed,
-                    false => outcome(failure, stale),
-                };
-                upstream.guard.report(told, now);
+                let later = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
+                upstream.guard.report(outcome(failure, stale, later), now);
                 let again = !progress.answered.get() && !progress.streamed.get();
                 let Some(cause) = retry_cause(failure).filter(|_| again && repeatable) else {
                     return Err(failure);
@@ -204,157 +181,27 @@ async fn balanced(
     }
 }
 
-/// Everything one attempt depends on.
-struct Forwarding<'a> {
-    listener: &'a ListenerRt,
-    route: &'a RouteRt,
-    pool: &'a PoolRt,
-    /// Whether an answer of this status is thrown away for another attempt; takes from the budget.
-    again: &'a dyn Fn(u16) -> bool,
-    cookie: Option<(&'a evenkeel_plan::CookieAffinity, Vec<u8>)>,
-    /// A line that tells the client of its member.
-    announced: Option<String>,
-    progress: &'a Progress,
-}
-
-impl Forwarding<'_> {
-    /// Sends the request to the member and the answer to the client, both directions at once.
-    async fn run(
-        &self,
-        session: &mut Session,
-        scratch: &mut Scratch,
-        upstream: &mut Upstream,
-    ) -> Result<Done, Failure> {
-        let member = Toward {
-            address: &self.pool.members[upstream.member].label,
-            path: self.pool.plan.members.get(upstream.member).map_or("", |member| &member.path),
-            own_host: self.pool.plan.host == HostHeader::Member,
-        };
-        match &scratch.passage {
-            Some(_) => passing::write_head(session, scratch, upstream.member),
-            None => self.write_head(session, scratch, member),
-        }
-        let passage = RefCell::new(scratch.passage.take());
-        let head = &scratch.head;
-        let upgrade = head.upgrade.map(|span| span.of(session.buffer.bytes()).to_vec());
-        let upgrade = upgrade.filter(|protocol| {
-            passage.borrow().as_ref().is_none_or(|p| p.may_switch(upstream.member, protocol))
-        });
-        let response_time = passing::time(&passage, upstream.member, self.pool);
-        let requests_max = self.listener.plan.limits.requests_per_connection;
-        let filled = self.fill_edits(session, scratch, member);
-        let own = self.own_address(session, scratch);
-        let answering = Answering {
-            core: &session.core.clone(),
-            version: head.version,
-            was_head: head.method == Method::Head,
-            keep_alive: head.keep_alive && (requests_max == 0 || session.served < requests_max),
-            upgrade: upgrade.as_deref(),
-            again: self.again,
-            edits: &self.route.response_edits,
-            extra: &filled,
-            passage: &passage,
-            cookie: self.cookie.as_ref().map(|(plan, value)| (*plan, &value[..])),
-            https: scratch.asked.https,
-            via: self.listener.plan.forwarded.via,
-            reverse: &self.route.reverse,
-            own: own.as_bytes(),
-        };
-        let (client_recv, client_send) = session.stream.split();
-        let (member_recv, member_send) = upstream.stream.split();
-        let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
-        let mut upload = Upload {
-            client: client_recv,
-            member: member_send,
-            buffer: &mut session.buffer,
-            body: &mut scratch.body,
-            out: &mut scratch.up,
-            wait: &mut wait_up,
-            head_len: scratch.head.len,
-            framing: scratch.head.body,
-            limits: self.listener.limits,
-            body_max: self.listener.plan.limits.body.0,
-            rate_min: self.listener.plan.limits.body_rate_min,
-            send_time: response_time,
-            progress: self.progress,
-        };
-        let mut download = Download {
-            member: member_recv,
-            client: client_send,
-            buffer: &mut upstream.buffer,
-            answer: &mut scratch.answer,
-            out: &mut scratch.down,
-            member_wait: &mut scratch.member_wait,
-            client_wait: &mut scratch.client_wait,
-            limits: self.pool.limits,
-            response_time,
-            send_time: self.listener.plan.timeouts.send,
-            answering,
-            progress: self.progress,
-            guard: &mut upstream.guard,
-        };
-        let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
-        scratch.client_read_wait = wait_up;
-        scratch.passage = passage.into_inner();
-        result
+fn dialing<'a>(
+    core: &'a Core,
+    session: &Session,
+    scratch: &Scratch,
+    pool: &'a Arc<PoolRt>,
+    binding: &'a Binding,
+) -> Dialing<'a> {
+    let key = key::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
+    let (from, at) = (session.peer, session.local);
+    Dialing {
+        core,
+        pool,
+        key,
+        bound: binding.bound(),
+        preamble: Preamble::of(pool, from, at, &session.stream, &Told::default()),
+        repeatable: scratch.head.method.idempotent() || pool.plan.retry.non_idempotent,
+        tried: Tried::default(),
+        attempts: 0,
+        fresh_only: false,
+        last: None,
     }
-
-    /// Scheme and host of the request as the client knows them, if answers are to say them.
-    fn own_address(&self, session: &Session, scratch: &Scratch) -> String {
-        if self.route.reverse.is_empty() {
-            return String::new();
-        }
-        let host = scratch.head.host.map_or(&[][..], |span| span.of(session.buffer.bytes()));
-        let scheme = if scratch.asked.https { "https" } else { "http" };
-        format!("{scheme}://{}", String::from_utf8_lossy(host))
-    }
-
-    fn write_head(&self, session: &Session, scratch: &mut Scratch, member: Toward<'_>) {
-        scratch.down.clear();
-        let mut up = std::mem::take(&mut scratch.up);
-        up.clear();
-        Asking::of(session, scratch, self.listener, self.route, member).write(&mut up);
-        scratch.up = up;
-    }
-
-    fn fill_edits(&self, session: &Session, scratch: &Scratch, member: Toward<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        if let Some(line) = &self.announced {
-            out.extend_from_slice(line.as_bytes());
-        }
-        if !self.route.response_edits.is_empty() {
-            let asking = Asking::of(session, scratch, self.listener, self.route, member);
-            self.route.response_edits.write(&mut out, &|place: Place, out| asking.fill(place, out));
-        }
-        out
-    }
-}
-
-/// Runs both directions until the answer is complete, or the client's side or the time ends it.
-async fn both(
-    upload: impl Future<Output = Result<(), Failure>>,
-    download: impl Future<Output = Result<Done, Failure>>,
-    whole: &mut evenkeel_net::Deadline,
-    progress: &Progress,
-) -> Result<Done, Failure> {
-    let (mut upload, mut download) = (pin!(upload), pin!(download));
-    let mut uploading = true;
-    poll_fn(|cx| {
-        if uploading && let Poll::Ready(ended) = upload.as_mut().poll(cx) {
-            if let Err(failure) = ended {
-                return Poll::Ready(Err(failure));
-            }
-            uploading = false;
-        }
-        if let Poll::Ready(done) = download.as_mut().poll(cx) {
-            return Poll::Ready(done);
-        }
-        whole.poll(cx).map(|()| match progress.sent.get() {
-            true => Err(Failure::REQUEST_TIMEOUT_UP),
-            false => Err(Failure::REQUEST_TIMEOUT_DOWN),
-        })
-    })
-    .await
 }
 
 /// After a complete answer: the connections go back or on.
@@ -420,9 +267,10 @@ fn retry_cause(failure: Failure) -> Option<RetryOn> {
 }
 
 /// What balancing hears of a failure.
-fn outcome(failure: Failure, stale: bool) -> Outcome {
+fn outcome(failure: Failure, stale: bool, silence_counts: bool) -> Outcome {
     match failure {
         _ if stale => Outcome::Aborted,
+        _ if silence_counts && is_silent_end(failure) => Outcome::ConnectFailed,
         Failure { side: Side::Downstream | Side::Internal, .. } => Outcome::Aborted,
         Failure::MEMBER_TIMEOUT | Failure::MEMBER_STALLED | Failure::REQUEST_TIMEOUT_UP => {
             Outcome::Timeout

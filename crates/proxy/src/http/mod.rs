@@ -4,6 +4,7 @@ mod answer_head;
 pub(crate) mod asked;
 mod download;
 mod exchange;
+mod forwarding;
 pub(crate) mod key;
 mod passing;
 mod progress;

@@ -6,17 +6,27 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_httpd::{Asked, Fields, Own, Passage, Sites, Times, Verdict};
-use evenkeel_net::{Peer, clock};
-use evenkeel_wire::http1::{Framing, Known, Version, write};
+use tokio::sync::oneshot;
+
+use evenkeel_httpd::{Asked, Fields, Handler, Own, Passage, Sites, Times, Verdict};
+use evenkeel_net::{Deadline, Peer, clock};
+use evenkeel_plan::MemberProtocol;
+use evenkeel_wire::http1::{self, BodyReader, Framing, Known, RequestHead, Version, write};
 
 use crate::cause::Failure;
+use crate::core::PageAsked;
 use crate::filter::edits::Edits;
+use crate::foreign;
 use crate::http::record::Tally;
 use crate::http::respond;
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
 use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt, Snapshot};
+
+/// How long a page may take to be made.
+const PAGE_TIME: Duration = Duration::from_secs(5);
+/// Bytes of a form that are taken.
+const FORM_MAX: usize = 16 * 1024;
 
 /// Takes the request through the rules.
 pub(crate) fn begin(
@@ -46,8 +56,10 @@ pub(crate) fn begin(
         times: times(session),
     };
     let ends_here = [Known::Host, Known::ContentLength, Known::Http2Settings];
-    let fields =
-        head.fields.iter().filter(|field| !field.drop && !ends_here.contains(&field.known));
+    let fields = head.fields.iter().filter(|field| {
+        let ours = field.name.of(buf).eq_ignore_ascii_case(foreign::FACTS);
+        !field.drop && !ours && !ends_here.contains(&field.known)
+    });
     let fields = fields.map(|field| (field.name.of(buf), field.value.of(buf)));
     scratch.passage = Some(Box::new(Passage::new(sites, &asked, fields)));
     Ok(())
@@ -73,6 +85,19 @@ pub(crate) fn route<'s>(
     }
 }
 
+/// The protocol the member is asked to switch to, if the client wants that and the rules allow it.
+pub(crate) fn upgrade(
+    session: &Session,
+    head: &RequestHead,
+    passage: &RefCell<Option<Box<Passage>>>,
+    member: usize,
+) -> Option<Vec<u8>> {
+    let protocol = head.upgrade?.of(session.buffer.bytes());
+    let passage = passage.borrow();
+    let may = passage.as_ref().is_none_or(|passage| passage.may_switch(member, protocol));
+    may.then(|| protocol.to_vec())
+}
+
 /// How long the member may take to answer.
 pub(crate) fn time(
     passage: &RefCell<Option<Box<Passage>>>,
@@ -87,12 +112,16 @@ pub(crate) fn time(
 }
 
 /// Writes the head for the member.
-pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, member: usize) {
+pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, pool: &PoolRt, member: usize) {
     scratch.down.clear();
     let (out, head) = (&mut scratch.up, &scratch.head);
     out.clear();
     let Some(passage) = &scratch.passage else { return };
-    passage.write_request(member, out);
+    let foreign = pool.plan.rules.as_ref().is_some_and(|r| r.protocol != MemberProtocol::Http);
+    passage.write_request(member, foreign, out);
+    if foreign {
+        facts(passage, head.target.of(session.buffer.bytes()), out);
+    }
     match head.body {
         Framing::Length(length) => write::number_field(out, b"Content-Length", length),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -110,6 +139,22 @@ pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, member: usize
     out.extend_from_slice(b"\r\n");
 }
 
+/// What members that do not speak HTTP are told about the client.
+fn facts(passage: &Passage, target: &[u8], out: &mut Vec<u8>) {
+    let facts = &passage.facts;
+    let text = format!(
+        "{} {} {} {} {} {} {}",
+        facts.client,
+        facts.client_port,
+        facts.local.ip(),
+        facts.local.port(),
+        u8::from(facts.https),
+        String::from_utf8_lossy(&facts.host),
+        String::from_utf8_lossy(target)
+    );
+    write::field(out, foreign::FACTS, text.as_bytes());
+}
+
 /// Answers what no member serves.
 pub(crate) async fn answer_here(
     session: &mut Session,
@@ -117,18 +162,89 @@ pub(crate) async fn answer_here(
     tally: &mut Tally,
 ) -> Next {
     let Some(mut passage) = scratch.passage.take() else { return Next::Close };
+    if let Verdict::Page(handler) = passage.verdict {
+        let own = match page(session, scratch, &mut passage, handler, tally).await {
+            Some(own) => own,
+            None => passage.own(503, None),
+        };
+        let next = send(session, scratch, &own, tally.body_settled, tally).await;
+        scratch.passage = Some(passage);
+        return next;
+    }
     let own = match &passage.verdict {
         Verdict::Own(status, to) => {
             let (status, to) = (*status, to.clone());
             passage.own(status, to.as_deref())
         }
-        // Pages are not made here yet.
         Verdict::Page(_) | Verdict::Proxy(_) => passage.own(404, None),
     };
     let keep = tally.body_settled;
     let next = send(session, scratch, &own, keep, tally).await;
     scratch.passage = Some(passage);
     next
+}
+
+/// A page that the controller makes; `None` when it cannot now.
+async fn page(
+    session: &mut Session,
+    scratch: &Scratch,
+    passage: &mut Passage,
+    handler: Handler,
+    tally: &mut Tally,
+) -> Option<Own> {
+    let body = form(session, scratch, tally).await?;
+    let (reply, answer) = oneshot::channel();
+    let facts = &passage.facts;
+    let asked = PageAsked {
+        handler,
+        site: passage.site(),
+        method: facts.method.clone(),
+        path: facts.path.clone(),
+        query: facts.query.clone(),
+        origin: [facts.scheme().as_bytes(), b"://", &facts.host].concat(),
+        referer: facts.field(b"referer"),
+        server: passage.server_name(),
+        body,
+        reply,
+    };
+    session.core.pages.as_ref()?.try_send(asked).ok()?;
+    let page = clock::within(PAGE_TIME, answer).await?.ok()?;
+    let mut fields = match page.status {
+        200 => passage.page_fields(page.content_type),
+        status => passage.own(status, None).fields,
+    };
+    let allow = page.allow.map(|allow| (b"Allow".to_vec(), allow.as_bytes().to_vec()));
+    fields.extend(allow);
+    Some(Own { status: page.status, fields, body: page.body.into_bytes() })
+}
+
+/// The request's body, as far as forms are read; more than that is not taken.
+async fn form(session: &mut Session, scratch: &Scratch, tally: &mut Tally) -> Option<Vec<u8>> {
+    let head = &scratch.head;
+    let mut reader = BodyReader::new(head.body, &http1::Limits::default());
+    let mut body = Vec::new();
+    let mut used = head.len;
+    let mut wait = Deadline::never();
+    wait.set_after(clock::now(), PAGE_TIME);
+    while !reader.is_done() && body.len() < FORM_MAX {
+        let input = &session.buffer.bytes()[used..];
+        if !input.is_empty() {
+            let piece = reader.step(input).ok()?;
+            body.extend_from_slice(&input[piece.skip..piece.skip + piece.data]);
+            used += piece.skip + piece.data;
+            if piece.skip + piece.data > 0 {
+                continue;
+            }
+        }
+        let most = used + FORM_MAX;
+        match session.stream.recv(&mut session.buffer, most, &mut wait).await {
+            Ok(n) if n > 0 => {}
+            _ => return None,
+        }
+    }
+    tally.used = used;
+    tally.body_settled = reader.is_done();
+    Some(body)
 }
 
 /// Answers a failure as httpd's configuration says.

@@ -2,6 +2,9 @@
 //! call these; they panic when something does not hold.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each includer uses some of it")]
 
+pub mod ajp;
+pub mod fastcgi;
+
 use std::hash::DefaultHasher;
 
 use evenkeel_wire::http1::{

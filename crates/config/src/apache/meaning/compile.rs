@@ -75,6 +75,10 @@ struct Server {
     name: Option<String>,
     names: Vec<String>,
     passes: Vec<Pass>,
+    /// Files by their names; asked when no other rule takes a path.
+    files: Vec<Pass>,
+    /// `DocumentRoot`.
+    root: Option<String>,
     everywhere: Place,
     access: Vec<Access>,
     proxies: Vec<(Matched, Arc<Place>)>,

@@ -3,8 +3,10 @@
 //! Whatever cannot be served yet is told by its line: as an error where passing over it would change
 //! what is served or to whom, as a warning where it only costs comfort.
 
+mod checks;
 mod compile;
 mod gather;
+mod members;
 mod pools;
 mod routes;
 mod sites;

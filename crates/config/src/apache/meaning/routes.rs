@@ -82,7 +82,7 @@ impl Making<'_> {
         let hosts: Vec<&Site> = all.hosts.iter().filter(serves).collect();
         let addressed =
             |site: &&Site| site.addresses.iter().any(|address| !address.starts_with(['*', '_']));
-        if hosts.iter().any(|site| addressed(&site)) {
+        if hosts.iter().any(addressed) {
             self.told.carried(&nowhere(), "virtual hosts by address");
         }
         for site in hosts.iter().filter(|site| !site.names.is_empty()) {
@@ -103,7 +103,7 @@ impl Making<'_> {
                 Matched::Prefix(path) => path.starts_with(front.as_str()),
                 Matched::Pattern(_) => false,
             };
-            if location.pass.is_none() && location.said && !passes.iter().all(|p| within(&p)) {
+            if location.pass.is_none() && location.said && !passes.iter().all(within) {
                 self.told.carried(&nowhere(), &format!("<Location {front}> without a ProxyPass"));
             }
         }
@@ -177,7 +177,7 @@ impl Making<'_> {
             let path = rest.find('/').map_or("", |slash| &rest[slash..]).to_owned();
             return Some((self.pool_of(&balancer_name(to), &used)?, path));
         }
-        pools::url(to, &pass.at, self.told)?;
+        super::members::url(to, &pass.at, self.told)?;
         let path = to.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
         let path = path.unwrap_or_default().to_owned();
         let name = Name::new(&format!("worker-{}", self.plan.pools.len() + 1)).ok()?;

@@ -67,7 +67,7 @@ impl Making {
             plan.pools.push(pool);
             let url = format!("balancer://{}", scoped.balancer.name);
             let sticky = scoped.balancer.words.iter().any(|word| word.key == "stickysession");
-            sites.balancers.push(BalancerNames { url, sticky, members });
+            sites.balancers.push(BalancerNames { url, scope: scoped.scope, sticky, members });
         }
         let mut of_worker = Vec::new();
         for (line, url) in &mut self.workers {
@@ -245,7 +245,16 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
 }
 
 fn joined_passes(main: &Server, own: &Server) -> Vec<evenkeel_httpd::site::Pass> {
-    main.passes.iter().chain(&own.passes).cloned().collect()
+    let root = own.root.as_ref().or(main.root.as_ref());
+    let root = root.map_or("", |root| root.trim_end_matches('/'));
+    let files = main.files.iter().chain(&own.files).cloned().map(|mut pass| {
+        if let Some(to) = &mut pass.to {
+            to.path = root.to_owned();
+            to.url.push_str(root);
+        }
+        pass
+    });
+    main.passes.iter().chain(&own.passes).cloned().chain(files).collect()
 }
 
 fn with_access(server: &Server) -> Place {

@@ -103,7 +103,7 @@ impl Making {
 
     /// A line that may stand anywhere; false when it is none.
     pub(super) fn place_line(
-        &mut self,
+        &self,
         directive: &Directive,
         place: &mut Place,
         told: &mut Told,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_httpd::network::Network;
 use evenkeel_httpd::pattern::Pattern;
 use evenkeel_httpd::site::{
-    EncodedSlashes, LookedAt, Matched, RemoteIp, SetEnvIf, SiteAddress, Via,
+    EncodedSlashes, LookedAt, Matched, Pass, PassPath, RemoteIp, SetEnvIf, SiteAddress, Via,
 };
 
 use super::{Making, Scoped, Server};
@@ -63,45 +63,46 @@ impl Making {
     fn section(&mut self, section: &Section, scope: usize, server: &mut Server, told: &mut Told) {
         let first = section.args.first().map_or("", |arg| &*arg.text);
         let second = section.args.get(1).map_or("", |arg| &*arg.text);
-        let matched =
-            match (&*section.canonical, first) {
-                ("Proxy" | "Location", "~") => found(second, &section.at, told),
-                ("ProxyMatch" | "LocationMatch", _) => found(first, &section.at, told),
-                ("Proxy" | "Location", text) if text.contains(['*', '?', '[']) => {
-                    Some(Matched::Shell(text.to_owned()))
+        let matched = match (&*section.canonical, first) {
+            ("Proxy" | "Location", "~") => found(second, &section.at, told),
+            ("ProxyMatch" | "LocationMatch", _) => found(first, &section.at, told),
+            ("Proxy" | "Location", text) if text.contains(['*', '?', '[']) => {
+                Some(Matched::Shell(text.to_owned()))
+            }
+            ("Proxy", text) if is_balancer(text) => {
+                let (name, path) = split_balancer(text);
+                Some(Matched::Start(
+                    format!("balancer://{name}{path}").trim_end_matches('/').into(),
+                ))
+            }
+            ("Proxy", text) => {
+                let (more, _) = words(section.args.get(1..).unwrap_or_default(), &section.at);
+                self.worker_words.push((text.to_owned(), more));
+                Some(Matched::Start(text.to_owned()))
+            }
+            ("Location", text) => Some(Matched::Start(text.to_owned())),
+            ("FilesMatch", text) => {
+                self.files(section, text, scope, server, told);
+                return;
+            }
+            // Files are not served here.
+            ("Directory" | "DirectoryMatch" | "Files", _) => {
+                if let Some(handler) = handler_of(section) {
+                    told.not_yet(&handler.at, &format!("a handler in <{}>", section.name));
                 }
-                ("Proxy", text) if is_balancer(text) => {
-                    let (name, path) = split_balancer(text);
-                    Some(Matched::Start(
-                        format!("balancer://{name}{path}").trim_end_matches('/').into(),
-                    ))
-                }
-                ("Proxy", text) => {
-                    let (more, _) = words(section.args.get(1..).unwrap_or_default(), &section.at);
-                    self.worker_words.push((text.to_owned(), more));
-                    Some(Matched::Start(text.to_owned()))
-                }
-                ("Location", text) => Some(Matched::Start(text.to_owned())),
-                // Files are not served here.
-                ("Directory" | "DirectoryMatch" | "Files" | "FilesMatch", _) => {
-                    if section.nodes.iter().any(
-                        |node| matches!(node, Node::Directive(d) if d.canonical == "SetHandler"),
-                    ) {
-                        told.not_yet(&section.at, &format!("a handler in <{}>", section.name));
-                    }
-                    return;
-                }
-                ("RequireAll" | "RequireAny" | "RequireNone", _) => {
-                    let rule = self.access_section(section, told);
-                    server.access.extend(rule);
-                    return;
-                }
-                _ => {
-                    told.not_yet(&section.at, &format!("<{}>", section.name));
-                    told.unused_nodes(&section.nodes);
-                    return;
-                }
-            };
+                return;
+            }
+            ("RequireAll" | "RequireAny" | "RequireNone", _) => {
+                let rule = self.access_section(section, told);
+                server.access.extend(rule);
+                return;
+            }
+            _ => {
+                told.not_yet(&section.at, &format!("<{}>", section.name));
+                told.unused_nodes(&section.nodes);
+                return;
+            }
+        };
         let Some(matched) = matched else { return };
         match section.canonical.starts_with("Proxy") {
             true => {
@@ -113,6 +114,29 @@ impl Making {
                 server.locations.push((matched, place.into()));
             }
         }
+    }
+
+    /// `<FilesMatch>` with a handler that passes files on by their names.
+    fn files(
+        &mut self,
+        section: &Section,
+        pattern: &str,
+        scope: usize,
+        server: &mut Server,
+        told: &mut Told,
+    ) {
+        let Some(handler) = handler_of(section) else { return };
+        let url = handler.args.first().and_then(|arg| arg.text.strip_prefix("proxy:"));
+        let Some(url) = url else { return told.unused(handler) };
+        let Some(Matched::Found(pattern)) = found(pattern, &section.at, told) else { return };
+        let target = self.target(url, Vec::new(), scope, &handler.at, told);
+        let to = target.map(|mut target| {
+            target.path = String::new();
+            target
+        });
+        let path = PassPath::Found(pattern, false);
+        server.files.push(Pass { path, to, raw: false, encoded: false, servlet: false });
+        told.fate(handler, Fate::Honoured);
     }
 
     /// Members, parameters and templates, wherever they stand.
@@ -230,23 +254,6 @@ impl Making {
             ("RewriteEngine" | "RewriteCond" | "RewriteRule", _) => {
                 self.rewriting_line(directive, scope, server, told);
             }
-            ("AllowEncodedSlashes", [word]) => {
-                server.slashes = Some(match &*word.to_ascii_lowercase() {
-                    "on" => EncodedSlashes::On,
-                    "nodecode" => EncodedSlashes::NoDecode,
-                    _ => EncodedSlashes::Off,
-                });
-            }
-            ("MergeSlashes", [word]) => server.merge_slashes = Some(on(word)),
-            ("UseCanonicalName", [word]) => server.canonical_name = Some(on(word)),
-            ("ProxyVia", [word]) => {
-                server.via = Some(match &*word.to_ascii_lowercase() {
-                    "on" => Via::On,
-                    "full" => Via::Full,
-                    "block" => Via::Block,
-                    _ => Via::Off,
-                });
-            }
             ("TraceEnable", [word]) => server.trace = Some(!word.eq_ignore_ascii_case("off")),
             ("ProxyMaxForwards", [number]) => server.max_forwards = number.parse().ok(),
             ("Timeout", [number]) => server.timeout = Some(seconds(number)),
@@ -254,6 +261,7 @@ impl Making {
             ("KeepAlive", [word]) => server.keep_alive = Some(on(word)),
             ("KeepAliveTimeout", [time]) => server.keep_alive_timeout = Some(duration(time)),
             ("MaxKeepAliveRequests", [number]) => server.keep_alive_requests = number.parse().ok(),
+            ("DocumentRoot", [path]) => server.root = Some((*path).to_owned()),
             ("HeartbeatStorage", [path]) => self.heartbeat = Some(path.into()),
             ("BalancerInherit" | "ProxyPassInherit", [word]) => {
                 server.inherits_off += usize::from(!on(word));
@@ -271,33 +279,63 @@ impl Making {
                     }
                 }
             }
-            _ => return self.server_environment(directive, server, told),
+            _ => {
+                return paths_line(directive, server)
+                    || server_environment(directive, server, told);
+            }
         }
         true
     }
+}
 
-    /// `SetEnvIf` and its like, which are read before a location is known.
-    fn server_environment(
-        &mut self,
-        directive: &Directive,
-        server: &mut Server,
-        told: &mut Told,
-    ) -> bool {
-        match &*directive.canonical {
-            "ProxyRequests" => directive.args.first().is_some_and(|arg| !on(&arg.text)),
-            "SSLEngine" | "SSLProxyEngine" => {
-                directive.args.first().is_some_and(|arg| !on(&arg.text))
-            }
-            "LoadModule" | "ServerRoot" => true,
-            _ => match set_env_if(directive, told) {
-                Some(rule) => {
-                    server.set_env_if.extend(rule);
-                    true
-                }
-                None => false,
-            },
+/// What is said about paths and names of a server; false when it is something else.
+fn paths_line(directive: &Directive, server: &mut Server) -> bool {
+    let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+    match (&*directive.canonical, &args[..]) {
+        ("AllowEncodedSlashes", [word]) => {
+            server.slashes = Some(match &*word.to_ascii_lowercase() {
+                "on" => EncodedSlashes::On,
+                "nodecode" => EncodedSlashes::NoDecode,
+                _ => EncodedSlashes::Off,
+            });
         }
+        ("MergeSlashes", [word]) => server.merge_slashes = Some(on(word)),
+        ("UseCanonicalName", [word]) => server.canonical_name = Some(on(word)),
+        ("ProxyVia", [word]) => {
+            server.via = Some(match &*word.to_ascii_lowercase() {
+                "on" => Via::On,
+                "full" => Via::Full,
+                "block" => Via::Block,
+                _ => Via::Off,
+            });
+        }
+        _ => return false,
     }
+    true
+}
+
+/// `SetEnvIf` and its like, which are read before a location is known.
+fn server_environment(directive: &Directive, server: &mut Server, told: &mut Told) -> bool {
+    match &*directive.canonical {
+        "ProxyRequests" => directive.args.first().is_some_and(|arg| !on(&arg.text)),
+        "SSLEngine" | "SSLProxyEngine" => directive.args.first().is_some_and(|arg| !on(&arg.text)),
+        "LoadModule" | "ServerRoot" => true,
+        _ => match set_env_if(directive, told) {
+            Some(rule) => {
+                server.set_env_if.extend(rule);
+                true
+            }
+            None => false,
+        },
+    }
+}
+
+/// `SetHandler` in a section.
+fn handler_of(section: &Section) -> Option<&Directive> {
+    section.nodes.iter().find_map(|node| match node {
+        Node::Directive(directive) if directive.canonical == "SetHandler" => Some(directive),
+        _ => None,
+    })
 }
 
 /// What became of a line.

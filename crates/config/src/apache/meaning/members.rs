@@ -1,0 +1,259 @@
+//! `BalancerMember` and its parameters.
+
+use std::time::Duration;
+
+use evenkeel_httpd::site::MemberNames;
+use evenkeel_plan::{
+    Address, Member, MemberProtocol, MemberRules, MemberState, Name, Passive, Pool, PoolRules,
+    Weight,
+};
+
+use super::Told;
+use super::checks::{Probing, template};
+use super::pools::{Checks, number, on, time};
+use super::sites::{MemberLine, Word};
+use crate::apache::Place;
+
+/// A URL of a member, taken apart.
+pub(super) struct Url {
+    pub(super) address: Address,
+    /// Without a slash at its end.
+    pub(super) path: String,
+    pub(super) protocol: MemberProtocol,
+    /// What httpd calls it.
+    pub(super) names: MemberNames,
+}
+
+/// Reads `http://host:port/path` or `unix:/path|http://name/path`.
+pub(super) fn url(text: &str, at: &Place, told: &mut Told) -> Option<Url> {
+    let (socket, rest) = match text.strip_prefix("unix:").and_then(|rest| rest.split_once('|')) {
+        Some((socket, rest)) => (Some(socket), rest),
+        None => (None, text),
+    };
+    let Some((scheme, rest)) = rest.split_once("://") else {
+        told.error(at, format!("`{text}` is no URL"), Some("write http://host:port".to_owned()));
+        return None;
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    let (protocol, port) = match &*scheme {
+        "http" | "ws" => (MemberProtocol::Http, 80),
+        "ajp" => (MemberProtocol::Ajp, 8009),
+        "fcgi" => (MemberProtocol::FastCgi, 8000),
+        _ => {
+            told.not_yet(at, &format!("a member that speaks {scheme}"));
+            return None;
+        }
+    };
+    let (host, path) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    let host = host.to_ascii_lowercase();
+    let after = host.rsplit_once(']').map_or(&*host, |(_, after)| after);
+    let full = if after.contains(':') { host.clone() } else { format!("{host}:{port}") };
+    let address = match socket {
+        Some(socket) => format!("unix:{socket}").parse(),
+        None => full.parse(),
+    };
+    match address {
+        Ok(address) => {
+            let short = host.strip_suffix(&format!(":{port}")).unwrap_or(&host).to_owned();
+            let front = socket.map_or(String::new(), |socket| format!("unix:{socket}|"));
+            let names = MemberNames {
+                url: format!("{front}{scheme}://{short}{path}"),
+                host: short,
+                path: path.to_owned(),
+                route: String::new(),
+                timeout: None,
+                upgrade: if scheme == "ws" { vec!["websocket".to_owned()] } else { Vec::new() },
+            };
+            let path = path.trim_end_matches('/').to_owned();
+            Some(Url { address, path, names, protocol })
+        }
+        Err(why) => {
+            told.error(at, format!("`{text}` is no address of a member: {why}"), None);
+            None
+        }
+    }
+}
+
+/// What a member's line is read into.
+pub(super) struct Reading<'a> {
+    pub(super) pool: &'a mut Pool,
+    pub(super) passive: &'a mut Passive,
+    pub(super) checks: &'a Checks,
+    pub(super) names: &'a mut Vec<MemberNames>,
+    pub(super) rules: &'a mut PoolRules,
+}
+
+pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> Option<Member> {
+    let Reading { pool, passive, checks, names, rules } = into;
+    let mut own = MemberRules {
+        route: String::new(),
+        redirect: String::new(),
+        retry: Duration::from_secs(60),
+        ignore_errors: false,
+        stopped: false,
+        secret: None,
+        ping: None,
+        check: None,
+    };
+    let mut url = url(&line.url, &line.at, told)?;
+    let mut member = Member::new(url.address);
+    member.path = url.path;
+    if names.iter().any(|other| url.names.url.starts_with(&other.url)) {
+        told.warning(
+            &line.at,
+            format!("{} is a member already; this line is passed over", line.url),
+            None,
+        );
+        return None;
+    }
+    if !rules.members.is_empty() && rules.protocol != url.protocol {
+        told.not_yet(&line.at, "a balancer whose members speak several protocols");
+    }
+    rules.protocol = url.protocol;
+    let mut probing = Probing::new();
+    for word in &line.words {
+        let known = own_word(word, &mut member, &mut own, &mut url.names, (&*pool, told))
+            || pool_word(word, pool, told);
+        match &*word.key {
+            _ if known => {}
+            "retry" => {
+                own.retry = Duration::from_secs(number(word, 0, 86_400, told).unwrap_or(60));
+                passive.eject = own.retry.max(Duration::from_millis(1));
+            }
+            "timeout" => {
+                let seconds = number(word, 1, 86_400, told).unwrap_or(60);
+                pool.timeouts.response = Duration::from_secs(seconds);
+                url.names.timeout = Some(pool.timeouts.response);
+            }
+            "hcmethod" | "hcuri" | "hcinterval" | "hcpasses" | "hcfails" | "hcexpr" => {
+                probing.take(word, told);
+            }
+            "hctemplate" => template(word, &mut probing, checks, told),
+            "ping" if url.protocol == MemberProtocol::Ajp => own.ping = time(word, 1000, told),
+            // Waiting for `100 Continue` before a body is the member's choice here.
+            "ping" => {
+                let _ = time(word, 1000, told);
+                told.warning(&word.at, format!("ping={} has no effect", word.value), None);
+            }
+            "secret" => own.secret = Some(word.value.clone()),
+            _ => told.error(&word.at, format!("unknown Worker parameter `{}`", word.key), None),
+        }
+    }
+    own.check = probing.check(&url.names, checks, &line.at, told);
+    rules.members.push(own);
+    names.push(url.names);
+    Some(member)
+}
+
+/// What is said of the member itself; false when it is something else.
+fn own_word(
+    word: &Word,
+    member: &mut Member,
+    own: &mut MemberRules,
+    names: &mut MemberNames,
+    (pool, told): (&Pool, &mut Told),
+) -> bool {
+    match &*word.key {
+        "loadfactor" => member.weight = weight(word, told).unwrap_or(member.weight),
+        "lbset" => member.tier = number(word, 0, 99, told).unwrap_or(0) as u8,
+        "route" => {
+            names.route.clone_from(&word.value);
+            own.route.clone_from(&word.value);
+            member.tag = tag(&word.value, pool, told, &word.at).unwrap_or(member.tag.clone());
+        }
+        "redirect" => {
+            own.redirect.clone_from(&word.value);
+            member.redirect = Name::new(&word.value).ok();
+        }
+        "status" => status(word, member, own, told),
+        "upgrade" if word.value.eq_ignore_ascii_case("any") => {
+            names.upgrade = vec!["*".to_owned()];
+        }
+        "upgrade" => {
+            let protocols = word.value.split(',').map(|one| one.trim().to_owned());
+            names.upgrade = protocols.collect();
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// What is said of connections, which is the pool's here; false when it is something else.
+fn pool_word(word: &Word, pool: &mut Pool, told: &mut Told) -> bool {
+    match &*word.key {
+        "connectiontimeout" => {
+            pool.timeouts.connect = time(word, 1000, told).unwrap_or(pool.timeouts.connect);
+        }
+        "keepalive" => {
+            let time = Duration::from_secs(120);
+            pool.tcp.keep_alive = on(word, told).then_some(time);
+        }
+        "ttl" => {
+            let seconds = number(word, 1, 86_400, told).unwrap_or(60);
+            pool.timeouts.idle = Duration::from_secs(seconds);
+        }
+        // Pools of connections are bounded otherwise here.
+        "min" | "max" | "smax" | "acquire" | "addressttl" | "iobuffersize"
+        | "receivebuffersize" | "responsefieldsize" | "flushpackets" | "flushwait"
+        | "enablereuse" | "flusher" => {
+            let text = format!("{}={} has no effect here", word.key, word.value);
+            told.warning(&word.at, text, None);
+        }
+        "disablereuse" if !on(word, told) => {}
+        "disablereuse" => pool.limits.idle_connections = 0,
+        _ => return false,
+    }
+    true
+}
+
+fn status(word: &Word, member: &mut Member, own: &mut MemberRules, told: &mut Told) {
+    let mut set = true;
+    for letter in word.value.chars() {
+        match letter.to_ascii_uppercase() {
+            '+' => set = true,
+            '-' => set = false,
+            'D' | 'S' if set => {
+                member.state = MemberState::Disabled;
+                own.stopped |= letter.eq_ignore_ascii_case(&'S');
+            }
+            'N' if set => member.state = MemberState::Drain,
+            'D' | 'S' | 'N' => member.state = MemberState::Ready,
+            'H' => member.backup = set,
+            'R' => member.spare = set,
+            'I' => own.ignore_errors = set,
+            'E' | 'C' | 'G' | 'U' | 'O' | 'F' => {}
+            _ => told.error(&word.at, format!("unknown status letter `{letter}`"), None),
+        }
+    }
+}
+
+fn weight(word: &Word, told: &mut Told) -> Option<Weight> {
+    let factor = word.value.parse::<f64>().ok().filter(|factor| (1.0..=100.0).contains(factor));
+    // Cut, not rounded, and 1.1 must stay 110.
+    let hundredths = factor.map(|factor| (factor * 100.0 + 1e-6) as u32);
+    let weight = hundredths.and_then(Weight::from_hundredths);
+    if weight.is_none() {
+        told.error(&word.at, "LoadFactor must be a number between 1..100".to_owned(), None);
+    }
+    weight
+}
+
+/// A tag of its own for a route.
+fn tag(route: &str, pool: &Pool, told: &mut Told, at: &Place) -> Option<Name> {
+    let clean = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let plain: String = route.chars().map(clean).take(50).collect();
+    let taken = |name: &Name| pool.members.iter().any(|member| member.tag == *name);
+    let tag = (1..1000)
+        .filter_map(|n| match n {
+            1 => Name::new(&plain).ok(),
+            n => Name::new(&format!("{plain}-{n}")).ok(),
+        })
+        .find(|name| !taken(name));
+    if tag.as_ref().is_some_and(|tag| *tag != *route) {
+        told.carried(at, &format!("route={route}, which another member has or no tag may be,"));
+    }
+    tag
+}

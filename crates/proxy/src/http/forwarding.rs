@@ -1,0 +1,180 @@
+//! One attempt: the request goes to a member and the answer to the client, both directions at once.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use evenkeel_plan::HostHeader;
+use evenkeel_wire::http1::Method;
+
+use crate::cause::Failure;
+use crate::dial::Upstream;
+use crate::filter::template::Place;
+use crate::http::answer_head::Answering;
+use crate::http::download::{Done, Download};
+use crate::http::passing;
+use crate::http::progress::Progress;
+use crate::http::request_head::{Asking, Toward};
+use crate::http::scratch::Scratch;
+use crate::http::session::Session;
+use crate::http::upload::Upload;
+use crate::snapshot::{ListenerRt, PoolRt, RouteRt};
+
+/// Everything one attempt depends on.
+pub(crate) struct Forwarding<'a> {
+    pub(crate) listener: &'a ListenerRt,
+    pub(crate) route: &'a RouteRt,
+    pub(crate) pool: &'a PoolRt,
+    /// Whether an answer of this status is thrown away for another attempt; takes from the budget.
+    pub(crate) again: &'a dyn Fn(u16) -> bool,
+    pub(crate) cookie: Option<(&'a evenkeel_plan::CookieAffinity, Vec<u8>)>,
+    /// A line that tells the client of its member.
+    pub(crate) announced: Option<String>,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Forwarding<'_> {
+    /// Sends the request to the member and the answer to the client, both directions at once.
+    pub(crate) async fn run(
+        &self,
+        session: &mut Session,
+        scratch: &mut Scratch,
+        upstream: &mut Upstream,
+    ) -> Result<Done, Failure> {
+        let member = self.toward(upstream.member);
+        match &scratch.passage {
+            Some(_) => passing::write_head(session, scratch, self.pool, upstream.member),
+            None => self.write_head(session, scratch, member),
+        }
+        let passage = RefCell::new(scratch.passage.take());
+        let head = &scratch.head;
+        let upgrade = passing::upgrade(session, head, &passage, upstream.member);
+        let response_time = passing::time(&passage, upstream.member, self.pool);
+        let (filled, own) =
+            (self.fill_edits(session, scratch, member), self.own_address(session, scratch));
+        let answering = Answering {
+            core: &session.core.clone(),
+            version: head.version,
+            was_head: head.method == Method::Head,
+            keep_alive: head.keep_alive && self.goes_on(session),
+            upgrade: upgrade.as_deref(),
+            again: self.again,
+            edits: &self.route.response_edits,
+            extra: &filled,
+            passage: &passage,
+            cookie: self.cookie.as_ref().map(|(plan, value)| (*plan, &value[..])),
+            https: scratch.asked.https,
+            via: self.listener.plan.forwarded.via,
+            reverse: &self.route.reverse,
+            own: own.as_bytes(),
+        };
+        let (client_recv, client_send) = session.stream.split();
+        let (member_recv, member_send) = upstream.stream.split();
+        let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
+        let mut upload = Upload {
+            client: client_recv,
+            member: member_send,
+            buffer: &mut session.buffer,
+            body: &mut scratch.body,
+            out: &mut scratch.up,
+            wait: &mut wait_up,
+            head_len: scratch.head.len,
+            framing: scratch.head.body,
+            limits: self.listener.limits,
+            body_max: self.listener.plan.limits.body.0,
+            rate_min: self.listener.plan.limits.body_rate_min,
+            send_time: response_time,
+            progress: self.progress,
+        };
+        let mut download = Download {
+            member: member_recv,
+            client: client_send,
+            buffer: &mut upstream.buffer,
+            answer: &mut scratch.answer,
+            out: &mut scratch.down,
+            member_wait: &mut scratch.member_wait,
+            client_wait: &mut scratch.client_wait,
+            limits: self.pool.limits,
+            response_time,
+            send_time: self.listener.plan.timeouts.send,
+            answering,
+            progress: self.progress,
+            guard: &mut upstream.guard,
+        };
+        let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
+        (scratch.client_read_wait, scratch.passage) = (wait_up, passage.into_inner());
+        result
+    }
+
+    fn toward(&self, member: usize) -> Toward<'_> {
+        Toward {
+            address: &self.pool.members[member].label,
+            path: self.pool.plan.members.get(member).map_or("", |member| &member.path),
+            own_host: self.pool.plan.host == HostHeader::Member,
+        }
+    }
+
+    /// Whether the client's connection may carry more requests.
+    fn goes_on(&self, session: &Session) -> bool {
+        let most = self.listener.plan.limits.requests_per_connection;
+        most == 0 || session.served < most
+    }
+
+    /// Scheme and host of the request as the client knows them, if answers are to say them.
+    fn own_address(&self, session: &Session, scratch: &Scratch) -> String {
+        if self.route.reverse.is_empty() {
+            return String::new();
+        }
+        let host = scratch.head.host.map_or(&[][..], |span| span.of(session.buffer.bytes()));
+        let scheme = if scratch.asked.https { "https" } else { "http" };
+        format!("{scheme}://{}", String::from_utf8_lossy(host))
+    }
+
+    fn write_head(&self, session: &Session, scratch: &mut Scratch, member: Toward<'_>) {
+        scratch.down.clear();
+        let mut up = std::mem::take(&mut scratch.up);
+        up.clear();
+        Asking::of(session, scratch, self.listener, self.route, member).write(&mut up);
+        scratch.up = up;
+    }
+
+    fn fill_edits(&self, session: &Session, scratch: &Scratch, member: Toward<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(line) = &self.announced {
+            out.extend_from_slice(line.as_bytes());
+        }
+        if !self.route.response_edits.is_empty() {
+            let asking = Asking::of(session, scratch, self.listener, self.route, member);
+            self.route.response_edits.write(&mut out, &|place: Place, out| asking.fill(place, out));
+        }
+        out
+    }
+}
+
+/// Runs both directions until the answer is complete, or the client's side or the time ends it.
+async fn both(
+    upload: impl Future<Output = Result<(), Failure>>,
+    download: impl Future<Output = Result<Done, Failure>>,
+    whole: &mut evenkeel_net::Deadline,
+    progress: &Progress,
+) -> Result<Done, Failure> {
+    let (mut upload, mut download) = (pin!(upload), pin!(download));
+    let mut uploading = true;
+    poll_fn(|cx| {
+        if uploading && let Poll::Ready(ended) = upload.as_mut().poll(cx) {
+            if let Err(failure) = ended {
+                return Poll::Ready(Err(failure));
+            }
+            uploading = false;
+        }
+        if let Poll::Ready(done) = download.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        whole.poll(cx).map(|()| match progress.sent.get() {
+            true => Err(Failure::REQUEST_TIMEOUT_UP),
+            false => Err(Failure::REQUEST_TIMEOUT_DOWN),
+        })
+    })
+    .await
+}

@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../../crates/wire/tests/checks/mod.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    checks::fastcgi::answer(data);
+    checks::fastcgi::head(data);
+    checks::fastcgi::request(data);
+});
