@@ -2,9 +2,10 @@
 //! the same. Where httpd is not installed, its side is skipped with a line, and ours still runs.
 //!
 //! `EVENKEEL_CASE=text` runs only the cases whose names have the text in them, and shows httpd's
-//! side.
+//! side. `EVENKEEL_APACHE_ONLY=1` shows httpd's side of what is being built, and nothing else.
 
 mod oracle;
+mod pages;
 mod script;
 mod steps;
 
@@ -30,18 +31,7 @@ fn config(script: &Script, origins: &[Origin; 3]) -> String {
 fn compare(script: &Script) -> (Option<String>, String) {
     let mut origins = origins();
     let config = config(script, &origins);
-    let theirs = Balancer::apache(&config).map(|started| match started {
-        Ok(apache) => {
-            let trace = steps::trace(script, &apache, &mut origins);
-            drop(apache);
-            for (origin, name) in origins.iter_mut().zip(["a", "b", "c"]) {
-                origin.set(Answer::text(name));
-                origin.restart();
-            }
-            trace
-        }
-        Err(_) => "does not start\n".to_owned(),
-    });
+    let theirs = apache(script, &config, &mut origins);
     let ours = match Balancer::ours(&config) {
         Ok(balancer) => steps::trace(script, &balancer, &mut origins),
         Err(words) if theirs.as_deref() == Some("does not start\n") => {
@@ -53,11 +43,44 @@ fn compare(script: &Script) -> (Option<String>, String) {
     (theirs, ours)
 }
 
+/// What httpd says to a case. The origins are left as they were found.
+fn apache(script: &Script, config: &str, origins: &mut [Origin; 3]) -> Option<String> {
+    let Ok(apache) = Balancer::apache(config)? else {
+        return Some("does not start\n".to_owned());
+    };
+    let trace = steps::trace(script, &apache, origins);
+    drop(apache);
+    for (origin, name) in origins.iter_mut().zip(["a", "b", "c"]) {
+        origin.set(Answer::text(name));
+        origin.restart();
+    }
+    Some(trace)
+}
+
 #[test]
 fn every_decision_is_apaches() {
+    all_agree(&script::scripts());
+}
+
+#[test]
+#[ignore = "being built"]
+fn pending_decisions() {
+    if std::env::var_os("EVENKEEL_APACHE_ONLY").is_none() {
+        return all_agree(&script::pending());
+    }
+    let wanted = std::env::var("EVENKEEL_CASE").unwrap_or_default();
+    for script in script::pending().iter().filter(|script| script.name.contains(&wanted)) {
+        let mut origins = origins();
+        let config = config(script, &origins);
+        let theirs = apache(script, &config, &mut origins).unwrap_or_default();
+        eprintln!("=== {}\n{theirs}", script.name);
+    }
+}
+
+fn all_agree(scripts: &[Script]) {
     let wanted = std::env::var("EVENKEEL_CASE").unwrap_or_default();
     let (mut wrong, mut compared, mut count) = (Vec::new(), 0, 0);
-    for script in script::scripts().iter().filter(|script| script.name.contains(&wanted)) {
+    for script in scripts.iter().filter(|script| script.name.contains(&wanted)) {
         count += 1;
         let (theirs, ours) = compare(script);
         if let Some(theirs) = theirs.as_ref().filter(|_| !wanted.is_empty()) {

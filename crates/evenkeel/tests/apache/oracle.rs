@@ -45,6 +45,7 @@ impl Balancer {
     pub(crate) fn converted(config: &str) -> Option<Result<Balancer, String>> {
         let folder = TempDir::new().expect("a temporary folder can be made");
         let text = config.replace("{folder}", &folder.path().display().to_string());
+        let text = with_files(&text, folder.path());
         let file = folder.path().join("httpd.conf");
         // A port that stands for itself until the process is started.
         fs::write(&file, text.replace("{port}", "64999")).expect("a file can be written");
@@ -78,6 +79,7 @@ impl Balancer {
             .replace("{port}", &address.port().to_string())
             .replace("{folder}", &path.display().to_string());
         let file = path.join("httpd.conf");
+        let filled = with_files(&filled, path);
         fs::write(&file, filled).expect("a file can be written");
         let log = fs::File::create(path.join("output")).expect("a file can be made");
         let mut command = command(&file);
@@ -101,4 +103,18 @@ impl Drop for Balancer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Writes the files of a configuration: the lines between `%%% NAME` and `%%%`.
+fn with_files(config: &str, folder: &Path) -> String {
+    let mut parts = config.split("%%%");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    while let (Some(file), after) = (parts.next(), parts.next()) {
+        let (name, content) = file.split_once('\n').expect("a file has a name");
+        let path = folder.join(name.trim());
+        fs::create_dir_all(path.parent().unwrap_or(folder)).expect("a folder can be made");
+        fs::write(path, content).expect("a file can be written");
+        text += after.unwrap_or_default().trim_start_matches('\n');
+    }
+    text
 }

@@ -1,18 +1,30 @@
 //! Cases as they are written in `cases/*.txt`:
 //!
 //! ```text
-//! === a name            "full" in it: every header is compared, not only the usual ones;
-//!                       "calm": a pause before each request; "bytes": about the bytes of heads
-//!                       and the ends of connections, which native terms do not copy
-//! configuration         {a}, {b}, {c}: addresses of members; {folder}; {port}
+//! === a name            with words in it that say how it is compared
+//! configuration         {a}, {b}, {c}: addresses of members; {folder}; {port}; lines between
+//!                       "%%% NAME" and "%%%" go to a file of that name in the folder
 //! ---
 //! GET /path Field: value | Field: value
 //! ```
 //!
-//! Steps: a request (`METHOD TARGET fields`), each on a connection of its own; `+` before it: on
-//! the connection of the one before; ` <<` and a text at its end: with that body. `kill a`,
-//! `start a`; `answer a STATUS Field: value | …`, `mute a`, `cut a`, `slow a MS`, `say a BYTES`
-//! (sent as they are, with `\r\n`), `well a`; `wait MS`; `raw BYTES`.
+//! Words in names: "full": every header is compared, not only the usual ones; "heads": what members
+//! get is, with its version; "bodies": what the client gets is; "bytes": about the bytes of heads
+//! and the ends of connections, which native terms do not copy; "calm": a pause before each request
+//! (there always is one before what balancer-manager shows).
+//!
+//! Steps:
+//! - a request (`METHOD TARGET fields`), each on a connection of its own; `+` before it: on the
+//!   connection of the one before; `from IP ` or `to IP `: between those addresses; `~ `: with the
+//!   seconds that it took; `& `: its answer is left for a later `join`, or `leave` closes its
+//!   connection; ` <<` and a text at its end: with that body (`<<*N`: of N bytes);
+//! - `raw BYTES`;
+//! - `kill a`, `start a`, `answer a STATUS Field: value | …`, `mute a`, `cut a`, `slow a MS`,
+//!   `big a BYTES`, `say a BYTES` (sent as they are, with `\r\n`), `well a`;
+//! - `wait MS`; `probed a`: the next thing that the member gets;
+//! - of balancer-manager, `page PATH` and `xml PATH`: what it shows; `rows PATH`: its rows of
+//!   balancers and members alone; `order PATH FORM`: a change, with the page's own nonce;
+//! - `lines PATH PREFIX`: the lines of a text that begin so.
 
 /// A configuration and what is done with it.
 pub(crate) struct Script {
@@ -22,6 +34,10 @@ pub(crate) struct Script {
     pub(crate) full: bool,
     /// About bytes, not decisions.
     pub(crate) bytes: bool,
+    /// Members' requests are compared whole.
+    pub(crate) heads: bool,
+    /// What the client gets is compared too.
+    pub(crate) bodies: bool,
     /// httpd's count of requests under way lags behind: it gets time between requests.
     pub(crate) calm: bool,
 }
@@ -36,9 +52,34 @@ const FILES: &[&str] = &[
     include_str!("cases/rewriting.txt"),
 ];
 
+/// What is being built.
+const PENDING: &[&str] = &[
+    include_str!("cases/grammar.txt"),
+    include_str!("cases/containers.txt"),
+    include_str!("cases/directives.txt"),
+    include_str!("cases/environment.txt"),
+    include_str!("cases/turns.txt"),
+    include_str!("cases/stickiness.txt"),
+    include_str!("cases/trouble.txt"),
+    include_str!("cases/checks.txt"),
+    include_str!("cases/manager.txt"),
+];
+
 /// All cases.
 pub(crate) fn scripts() -> Vec<Script> {
-    FILES.iter().flat_map(|text| text.split("=== ").skip(1).map(script)).collect()
+    read(FILES)
+}
+
+/// Cases of what is being built.
+pub(crate) fn pending() -> Vec<Script> {
+    read(PENDING)
+}
+
+fn read(files: &[&str]) -> Vec<Script> {
+    let texts = files.iter().map(|text| text.strip_prefix("=== ").unwrap_or(text));
+    texts
+        .flat_map(|text| text.split("\n=== ").filter(|case| !case.trim().is_empty()).map(script))
+        .collect()
 }
 
 fn script(text: &str) -> Script {
@@ -49,8 +90,10 @@ fn script(text: &str) -> Script {
         name: name.to_owned(),
         config: config.to_owned(),
         steps,
-        bytes: name.split(' ').any(|word| word == "bytes" || word == "full"),
+        bytes: name.split(' ').any(|word| ["bytes", "full", "heads"].contains(&word)),
         full: name.split(' ').any(|word| word == "full"),
+        heads: name.split(' ').any(|word| word == "heads"),
+        bodies: name.split(' ').any(|word| word == "bodies"),
         calm: name.split(' ').any(|word| word == "calm"),
     }
 }

@@ -1,37 +1,91 @@
 //! What is done in a case, and what is seen.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use evenkeel_testkit::*;
 
 use crate::oracle::Balancer;
+use crate::pages;
 use crate::script::Script;
 
 /// Headers that are not compared even in full: they are ours to choose.
 const OURS: &[&str] =
     &["date", "server", "connection", "keep-alive", "content-length", "transfer-encoding"];
 
+/// The client's connections: the one of the last request, and those that still wait.
+#[derive(Default)]
+struct Lines {
+    kept: Option<Client>,
+    waiting: Vec<Client>,
+}
+
 /// What a sequence of steps came to, a line for each request.
 pub(crate) fn trace(script: &Script, balancer: &Balancer, origins: &mut [Origin; 3]) -> String {
-    let mut lines = String::new();
-    let mut client = None;
-    for step in &script.steps {
+    let mut trace = String::new();
+    let mut lines = Lines::default();
+    for written in &script.steps {
         origins.iter().for_each(Origin::forget);
+        let step = &with_members(written, origins);
         if set_up(step, origins) {
             continue;
         }
-        if script.calm {
+        if script.calm || ["page ", "rows ", "xml "].iter().any(|word| step.starts_with(word)) {
             std::thread::sleep(Duration::from_millis(30));
         }
-        let line = match step.strip_prefix("raw ") {
-            Some(bytes) => raw(balancer, bytes),
-            None => ask(script, balancer, step, origins, &mut client),
+        let (timed, step) = match step.strip_prefix("~ ") {
+            Some(step) => (true, step),
+            None => (false, step.as_str()),
         };
+        let since = Instant::now();
+        let mut line = seen(script, balancer, step, origins, &mut lines);
+        if timed {
+            let _ = write!(line, " after {:.0} s", since.elapsed().as_secs_f64());
+        }
         // Writing to a string cannot fail.
-        let _ = writeln!(lines, "{step} → {}", without_ports(line, balancer, origins));
+        let _ = writeln!(trace, "{written} → {}", without_ports(line, balancer, origins));
     }
-    lines
+    trace
+}
+
+/// What comes of a step.
+fn seen(
+    script: &Script,
+    balancer: &Balancer,
+    step: &str,
+    origins: &[Origin; 3],
+    lines: &mut Lines,
+) -> String {
+    let (word, rest) = step.split_once(' ').unwrap_or((step, ""));
+    match word {
+        "raw" => raw(balancer, rest),
+        "&" => begin(balancer, rest, origins, lines),
+        "join" => {
+            let answers = lines.waiting.drain(..).map(|mut client| match client.answer() {
+                Ok(answer) => answer.status.to_string(),
+                Err(_) => "closed".to_owned(),
+            });
+            answers.collect::<Vec<String>>().join(" ")
+        }
+        "leave" => {
+            lines.waiting.clear();
+            "left".to_owned()
+        }
+        "probed" => probed(rest, origins),
+        "page" => pages::page(balancer, rest),
+        "rows" => pages::rows(balancer, rest),
+        "lines" => pages::lines(balancer, rest),
+        "xml" => pages::xml(balancer, rest),
+        "order" => pages::order(balancer, rest),
+        _ => ask(script, balancer, step, origins, lines),
+    }
+}
+
+/// `{a}`, `{b}` and `{c}` in a step are the members' addresses.
+fn with_members(step: &str, origins: &[Origin; 3]) -> String {
+    let places = ["{a}", "{b}", "{c}"].iter().zip(origins);
+    places.fold(step.to_owned(), |step, (place, origin)| step.replace(place, &origin.member()))
 }
 
 /// Steps that change origins; false for requests.
@@ -47,6 +101,7 @@ fn set_up(step: &str, origins: &mut [Origin; 3]) -> bool {
         ("mute", Some(at)) => origins[at].set(Answer::never()),
         ("cut", Some(at)) => origins[at].set(Answer::close()),
         ("slow", Some(at)) => origins[at].set(Answer::text(name).delayed(millis(rest))),
+        ("big", Some(at)) => origins[at].set(Answer::big(rest.parse().expect("a length"))),
         ("say", Some(at)) => origins[at].set(Answer::raw(unescaped(rest)).then_close()),
         ("answer", Some(at)) => {
             let (status, fields) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -77,40 +132,119 @@ fn raw(balancer: &Balancer, bytes: &str) -> String {
     }
 }
 
-/// `[+ ]METHOD TARGET [Name: value | Name: value][ <<body]`.
+/// `GET TARGET [Name: value | Name: value]`, whose answer is left for `join`.
+fn begin(balancer: &Balancer, step: &str, origins: &[Origin; 3], lines: &mut Lines) -> String {
+    let request = Request::parse(step);
+    let mut client = request.connect(balancer);
+    let fields: String =
+        request.fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head =
+        format!("{} {} HTTP/1.1\r\nHost: test\r\n{fields}\r\n", request.method, request.target);
+    if client.send(head).is_err() {
+        return "closed".to_owned();
+    }
+    lines.waiting.push(client);
+    wait_until(Duration::from_secs(1), || origins.iter().any(|origin| origin.requests() > 0));
+    let names = ["a", "b", "c"].iter().zip(origins);
+    let busy = names.filter(|(_, origin)| !origin.received().is_empty());
+    busy.map(|(name, _)| format!("[{name}]")).collect()
+}
+
+/// The next thing that a member is asked by itself.
+fn probed(name: &str, origins: &[Origin; 3]) -> String {
+    let at = ["a", "b", "c"].iter().position(|known| *known == name).expect("a member");
+    let got = wait_for(Duration::from_secs(2), || origins[at].received().pop());
+    got.map_or_else(|| "nothing".to_owned(), |got| whole(&got.head))
+}
+
+/// A head with everything in it.
+fn whole(head: &Head) -> String {
+    let fields = head.fields.iter().map(|(name, value)| format!(" {name}={value}"));
+    format!(" [{}{}]", head.start_line, fields.collect::<String>())
+}
+
+/// `[from IP ][to IP ]METHOD TARGET [Name: value | Name: value][ <<body]`.
+struct Request<'a> {
+    from: Option<IpAddr>,
+    to: Option<IpAddr>,
+    method: &'a str,
+    target: &'a str,
+    fields: Vec<(&'a str, &'a str)>,
+    body: Vec<u8>,
+}
+
+impl<'a> Request<'a> {
+    fn parse(step: &'a str) -> Request<'a> {
+        let (from, step) = address("from ", step);
+        let (to, step) = address("to ", step);
+        let (step, body) = step.split_once(" <<").unwrap_or((step, ""));
+        let mut words = step.splitn(3, ' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let fields = words.next().unwrap_or_default().split(" | ");
+        let body = match body.strip_prefix("*").and_then(|count| count.parse().ok()) {
+            Some(count) => vec![b'x'; count],
+            None => body.as_bytes().to_vec(),
+        };
+        Request {
+            from,
+            to,
+            method,
+            target,
+            fields: fields.filter_map(|f| f.split_once(": ")).collect(),
+            body,
+        }
+    }
+
+    fn connect(&self, balancer: &Balancer) -> Client {
+        let mut address = balancer.address;
+        address.set_ip(self.to.unwrap_or(address.ip()));
+        match self.from {
+            Some(ip) => Client::connect_from(ip, address),
+            None => Client::connect(address),
+        }
+    }
+}
+
+/// An address after a word.
+fn address<'a>(word: &str, step: &'a str) -> (Option<IpAddr>, &'a str) {
+    let Some((ip, rest)) = step.strip_prefix(word).and_then(|step| step.split_once(' ')) else {
+        return (None, step);
+    };
+    (Some(ip.parse().expect("an address")), rest)
+}
+
+/// A request, with `+ ` before it on the connection of the one before.
 fn ask(
     script: &Script,
     balancer: &Balancer,
     step: &str,
     origins: &[Origin; 3],
-    kept: &mut Option<Client>,
+    lines: &mut Lines,
 ) -> String {
     let (again, step) = match step.strip_prefix("+ ") {
         Some(step) => (true, step),
         None => (false, step),
     };
-    let (step, body) = step.split_once(" <<").unwrap_or((step, ""));
-    let mut words = step.splitn(3, ' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let fields: Vec<(&str, &str)> =
-        words.next().unwrap_or_default().split(" | ").filter_map(|f| f.split_once(": ")).collect();
-    let mut client = match kept.take().filter(|_| again) {
-        Some(client) => client,
-        None => Client::connect(balancer.address),
-    };
-    let answer = match client.request(method, target, &fields, body.as_bytes()) {
-        Ok(answer) => answer,
-        Err(_) => return "closed".to_owned(),
-    };
-    *kept = Some(client);
+    let request = Request::parse(step);
+    let kept = lines.kept.take().filter(|_| again);
+    let mut client = kept.unwrap_or_else(|| request.connect(balancer));
+    let answered = client.request(request.method, request.target, &request.fields, &request.body);
+    let Ok(answer) = answered else { return "closed".to_owned() };
+    lines.kept = Some(client);
     let mut line = answer.status.to_string();
     for (name, origin) in ["a", "b", "c"].iter().zip(origins) {
         if let Some(got) = origin.received().last() {
-            line += &got_by(name, got, script.full);
+            line += &match script.heads {
+                true => whole(&got.head),
+                false => got_by(name, got, script.full),
+            };
         }
     }
     for (name, value) in shown(&answer.head, script.full) {
         let _ = write!(line, " {name}={value}");
+    }
+    if script.bodies {
+        let _ = write!(line, " <<{}", answer.text());
     }
     line
 }
