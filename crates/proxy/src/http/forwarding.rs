@@ -46,16 +46,15 @@ impl Forwarding<'_> {
         let member = self.toward(upstream.member);
         self.write_head(session, scratch, upstream.member);
         let passage = RefCell::new(scratch.passage.take());
-        let head = &scratch.head;
-        let upgrade = passing::upgrade(session, head, &passage, upstream.member);
+        let upgrade = passing::upgrade(session, &scratch.head, &passage, upstream.member);
         let response_time = passing::time(&passage, upstream.member, self.pool);
         let (filled, own) =
             (self.fill_edits(session, scratch, member), self.own_address(session, scratch));
         let answering = Answering {
             core: &session.core.clone(),
-            version: head.version,
-            was_head: head.method == Method::Head,
-            keep_alive: head.keep_alive && self.goes_on(session),
+            version: scratch.head.version,
+            was_head: scratch.head.method == Method::Head,
+            keep_alive: scratch.head.keep_alive && self.goes_on(session),
             upgrade: upgrade.as_deref(),
             again: self.again,
             edits: &self.route.response_edits,
@@ -67,8 +66,7 @@ impl Forwarding<'_> {
             reverse: &self.route.reverse,
             own: own.as_bytes(),
         };
-        // Callers of gRPC may be silent within their request for as long as they like.
-        let calls = grpc::is_call(session, scratch);
+        let rate_min = self.rate_min(session, scratch);
         let (client_recv, client_send) = session.stream.split();
         let (member_recv, member_send) = upstream.stream.split();
         let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
@@ -83,7 +81,7 @@ impl Forwarding<'_> {
             framing: scratch.head.body,
             limits: self.listener.limits,
             body_max: self.listener.plan.limits.body.0,
-            rate_min: if calls { 0 } else { self.listener.plan.limits.body_rate_min },
+            rate_min,
             send_time: response_time,
             progress: self.progress,
         };
@@ -105,6 +103,12 @@ impl Forwarding<'_> {
         let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
         (scratch.client_read_wait, scratch.passage) = (wait_up, passage.into_inner());
         result
+    }
+
+    /// The slowest body. Callers of gRPC may be silent within their request for as long as they like.
+    fn rate_min(&self, session: &Session, scratch: &Scratch) -> u32 {
+        let calls = grpc::is_call(session, scratch);
+        if calls { 0 } else { self.listener.plan.limits.body_rate_min }
     }
 
     fn toward(&self, member: usize) -> Toward<'_> {
