@@ -5,12 +5,14 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use evenkeel_net::pipe::PipeStream;
-use evenkeel_net::{Buffer, Stream, Whole};
+use evenkeel_net::{Buffer, Micros, Stream, Whole, clock};
 use h2::client::{Builder, SendRequest};
 
+use crate::heard::Heard;
 use crate::outgoing;
 
 /// Bytes that a member may send on one stream before any is taken.
@@ -22,6 +24,10 @@ const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 /// Streams opened before the member has said how many it takes.
 const STREAMS_AT_FIRST: usize = 100;
+
+/// How long a member may be silent before its connection is doubted, if a request was given up
+/// meanwhile.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// How a member is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +49,10 @@ pub struct Back {
 struct State {
     open: Cell<usize>,
     closed: Cell<bool>,
+    /// There is TLS on it.
+    secured: bool,
+    /// When the member was last heard of.
+    heard: Rc<Cell<Micros>>,
 }
 
 /// A stream that is open on a connection; counts it until dropped.
@@ -64,6 +74,9 @@ impl Back {
         stream: Stream,
         settings: &BackSettings,
     ) -> io::Result<(Back, impl Future<Output = ()> + 'static)> {
+        let state = Rc::new(State { secured: stream.is_tls(), ..State::default() });
+        state.heard.set(clock::now());
+        let heard = Heard { stream: Whole::new(stream, Buffer::new()), last: state.heard.clone() };
         let handshake = Builder::new()
             .enable_push(false)
             .initial_max_send_streams(STREAMS_AT_FIRST)
@@ -71,9 +84,8 @@ impl Back {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(settings.head_bytes)
             .max_send_buffer_size(SEND_BUFFER)
-            .handshake(Whole::new(stream, Buffer::new()));
+            .handshake(heard);
         let (send, connection) = handshake.await.map_err(io::Error::other)?;
-        let state = Rc::new(State::default());
         let told = state.clone();
         let driving = async move {
             let _ = connection.await;
@@ -110,12 +122,19 @@ impl Back {
         self.state.open.set(self.state.open.get() + 1);
         let (open, mut send) = (Open(self.state.clone()), self.send.clone());
         async move {
-            let _open = open;
+            let began = clock::now();
+            let state = &open.0;
             if poll_fn(|cx| send.poll_ready(cx)).await.is_err() {
                 pipe.break_on_drop(io::ErrorKind::ConnectionRefused);
                 return;
             }
-            outgoing::carry(&mut send, pipe).await;
+            let unanswered = outgoing::carry(&mut send, pipe, state.secured).await;
+            // Nothing was heard since the request: the member may be gone without a word, and who
+            // comes next must not wait as long again.
+            let silent = state.heard.get() <= began && clock::now().since(began) > SILENCE;
+            if unanswered && silent {
+                state.closed.set(true);
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod body;
 mod fields;
 mod front;
 mod guard;
+mod heard;
 mod incoming;
 mod outgoing;
 mod outward;

@@ -38,25 +38,37 @@ pub(crate) struct Sent {
     pub(crate) key: Vec<u8>,
 }
 
-pub(crate) async fn carry(to: &mut SendRequest<Bytes>, pipe: PipeStream) {
-    if let Err(kind) = exchange(to, &pipe).await {
-        pipe.break_on_drop(kind);
+/// Whether our side gave up waiting. `secured`: there is TLS on the connection.
+pub(crate) async fn carry(to: &mut SendRequest<Bytes>, pipe: PipeStream, secured: bool) -> bool {
+    match exchange(to, &pipe, secured).await {
+        Ok(()) => false,
+        Err(End::Told(kind)) => {
+            pipe.break_on_drop(kind);
+            false
+        }
+        Err(End::Silent) => {
+            pipe.break_on_drop(io::ErrorKind::ConnectionReset);
+            true
+        }
     }
 }
 
-/// The kind of the error that the pipe's other end is to see.
-async fn exchange(to: &mut SendRequest<Bytes>, pipe: &PipeStream) -> Result<(), io::ErrorKind> {
-    const RESET: io::ErrorKind = io::ErrorKind::ConnectionReset;
+async fn exchange(
+    to: &mut SendRequest<Bytes>,
+    pipe: &PipeStream,
+    secured: bool,
+) -> Result<(), End> {
     let (mut recv, mut sending) = (RecvHalf::Memory(pipe), SendHalf::Memory(pipe));
     let watch = SendHalf::Memory(pipe);
     let (mut buffer, mut head) = (Buffer::new(), RequestHead::new());
-    receive_head(&mut recv, &mut buffer, &mut head).await.map_err(|_| RESET)?;
+    receive_head(&mut recv, &mut buffer, &mut head).await.map_err(|_| End::Silent)?;
     let sockets = to.is_extended_connect_protocol_enabled();
-    let (request, sent) = outward::request(buffer.bytes(), &head, sockets).ok_or(RESET)?;
+    let (request, sent) = outward::request(buffer.bytes(), &head, sockets, secured)
+        .ok_or(End::Told(io::ErrorKind::ConnectionReset))?;
     let framing = if sent.socket { Framing::UntilClose } else { head.body };
     let reader = BodyReader::new(framing, &LIMITS);
     let end = reader.is_done();
-    let (answer, mut body) = to.send_request(request, end).map_err(|error| kind(&error))?;
+    let (answer, mut body) = to.send_request(request, end).map_err(told)?;
     buffer.consume(head.len);
     let giving = async {
         if end {
@@ -67,17 +79,10 @@ async fn exchange(to: &mut SendRequest<Bytes>, pipe: &PipeStream) -> Result<(), 
         Giving { pipe, buffer, reader, to: &mut body, patience: PATIENCE, wait }.run().await
     };
     let result = both(giving, receive_answer(answer, &mut sending, &sent), &watch).await;
-    match result {
-        Ok(()) => Ok(()),
-        Err(End::Told(kind)) => {
-            body.send_reset(Reason::CANCEL);
-            Err(kind)
-        }
-        Err(End::Silent) => {
-            body.send_reset(Reason::CANCEL);
-            Err(RESET)
-        }
+    if result.is_err() {
+        body.send_reset(Reason::CANCEL);
     }
+    result
 }
 
 /// How an exchange failed.

@@ -9,11 +9,12 @@ use crate::fields::put;
 use crate::outgoing::Sent;
 
 /// The request as HTTP/2 has it. `sockets`: the member takes extended CONNECTs (RFC 8441); else a
-/// wish for a WebSocket goes unheard. `None`: it has no form in HTTP/2.
+/// wish for a WebSocket goes unheard. `secured`: there is TLS on the connection. `None`: it has no form in HTTP/2.
 pub(crate) fn request(
     buf: &[u8],
     head: &RequestHead,
     sockets: bool,
+    secured: bool,
 ) -> Option<(Request<()>, Sent)> {
     let upgrade = head.upgrade.map_or(&[][..], |span| span.of(buf));
     let socket = sockets && upgrade.eq_ignore_ascii_case(b"websocket");
@@ -42,7 +43,7 @@ pub(crate) fn request(
         true => Method::CONNECT,
         false => Method::from_bytes(head.method_span.of(buf)).ok()?,
     };
-    *request.uri_mut() = uri(buf, head)?;
+    *request.uri_mut() = uri(buf, head, secured)?;
     *request.headers_mut() = fields;
     if socket {
         request.extensions_mut().insert(Protocol::from_static("websocket"));
@@ -57,14 +58,14 @@ pub fn is_grpc(content_type: &[u8]) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
-fn uri(buf: &[u8], head: &RequestHead) -> Option<Uri> {
+fn uri(buf: &[u8], head: &RequestHead, secured: bool) -> Option<Uri> {
     let host = head.host.map_or(&[][..], |span| span.of(buf));
     let target = match head.form {
         TargetForm::Asterisk => "*",
         _ => str::from_utf8(head.target.of(buf)).ok()?,
     };
     let builder = Uri::builder()
-        .scheme(Scheme::HTTP)
+        .scheme(if secured { Scheme::HTTPS } else { Scheme::HTTP })
         .authority(Authority::try_from(host).ok()?)
         .path_and_query(PathAndQuery::try_from(target).ok()?);
     builder.build().ok()
@@ -80,7 +81,7 @@ mod tests {
         let mut head = RequestHead::new();
         let parsed = head.parse(text.as_bytes(), &Limits::default()).unwrap();
         assert_eq!(parsed, Parsed::Complete);
-        request(text.as_bytes(), &head, sockets).unwrap()
+        request(text.as_bytes(), &head, sockets, false).unwrap()
     }
 
     #[test]

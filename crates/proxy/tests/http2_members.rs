@@ -484,3 +484,35 @@ fn a_websocket_goes_from_http_1_to_a_member_of_http_2() {
         assert_eq!(read(&mut client, |_| false).await, b"over");
     });
 }
+
+#[test]
+fn a_member_that_falls_silent_gets_a_new_connection() {
+    fn hasty(plan: &mut Plan) {
+        http2(plan);
+        plan.pools[0].timeouts.response = Duration::from_secs(2);
+    }
+    run(Weather::default(), 1, hasty, async |setup| {
+        let connections = Rc::new(Cell::new(0));
+        let counted = connections.clone();
+        setup.member(1, move |stream| {
+            counted.set(counted.get() + 1);
+            let first = counted.get() == 1;
+            async move {
+                let whole = Whole::new(stream, Buffer::new());
+                let Ok(mut connection) = h2::server::handshake(whole).await else { return };
+                while let Some(Ok((request, respond))) = connection.accept().await {
+                    tokio::task::spawn_local(hello(request, respond, 0));
+                    if first {
+                        // Frames go out only while somebody polls.
+                        clock::sleep(Duration::from_secs(3600)).await;
+                    }
+                }
+            }
+        });
+        let text = http1(&setup, GET).await;
+        assert!(text.starts_with("HTTP/1.1 504 "), "{text}");
+        let text = http1(&setup, GET).await;
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+        assert_eq!(connections.get(), 2);
+    });
+}
