@@ -328,7 +328,13 @@ impl Pool {
         let policy = self.plan.policy;
         policy.is_apache().then(|| {
             let (members, roles) = (&self.members[..], &self.roles[..]);
-            apache::Field { policy, members, roles, forced: false }
+            apache::Field {
+                policy,
+                members,
+                roles,
+                forced: false,
+                rules: self.plan.rules.as_deref(),
+            }
         })
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::command::Refused;
 use crate::controller::Controller;
+use crate::heartbeat;
 use crate::log::LogFile;
 use crate::shared::Bound;
 use crate::sockets::{self, Taken};
@@ -71,7 +72,10 @@ impl Controller {
         }
         self.publish_bound(&before);
         let now = Micros(clock::now().0);
-        snapshot.pools.iter().for_each(|pool| pool.balance.refresh(now));
+        for pool in &snapshot.pools {
+            heartbeat::feed(pool, now);
+            pool.balance.refresh(now);
+        }
         self.schedule.sync(&snapshot);
         self.resolving.sync(&snapshot);
         if let Some(finished) = finished {

@@ -139,7 +139,9 @@ impl Passage {
         }
         let found = found?;
         let host = match self.server().canonical_name {
-            true => self.server().name.as_bytes(),
+            true => {
+                self.server().name.strip_suffix(":80").unwrap_or(&self.server().name).as_bytes()
+            }
             false => &self.facts.host[..],
         };
         Some([self.facts.scheme().as_bytes(), b"://", host, &found].concat())

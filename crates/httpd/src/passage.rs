@@ -417,8 +417,13 @@ fn set_env_if(rules: &[SetEnvIf], facts: &Facts, env: &mut Env) {
             LookedAt::Known(name, pattern) => pattern.groups(&stage.variable(name)),
             LookedAt::Named(name, pattern) => {
                 let is_host = name.eq_ignore_ascii_case("host");
+                let by_pattern = rule.names.as_ref().and_then(|names| {
+                    let mut fields = facts.fields.iter();
+                    fields.find(|field| names.is_found(&field.0)).map(|field| field.1.clone())
+                });
                 let text = match facts.field(name.as_bytes()) {
                     _ if is_host => facts.host.clone(),
+                    _ if by_pattern.is_some() => by_pattern.unwrap_or_default(),
                     Some(text) => text,
                     None => stage.environment(name),
                 };

@@ -228,6 +228,8 @@ pub enum Via {
 pub struct SetEnvIf {
     /// What is looked at.
     pub looked_at: LookedAt,
+    /// With a name that is a pattern: the first field whose name it is found in.
+    pub names: Option<Pattern>,
     /// Variables and their values with `$n`; `None`: unset.
     pub variables: Vec<(String, Option<Vec<u8>>)>,
 }

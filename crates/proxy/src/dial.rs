@@ -134,9 +134,7 @@ impl Dialing<'_> {
                     let ours = failure == Failure::LOCAL_LIMIT;
                     let outcome = if ours { Outcome::Aborted } else { Outcome::ConnectFailed };
                     guard.report(outcome, Micros(clock::now().0));
-                    if !self.may_return(at) {
-                        self.tried.add(at);
-                    }
+                    self.tried.add(at);
                     if ours || self.ends_it(at, failure) || !self.again(RetryOn::Connect) {
                         return Err(failure);
                     }
@@ -154,12 +152,6 @@ impl Dialing<'_> {
         let member = rules.and_then(|rules| rules.member(at));
         let final_ones = [Failure::UNRESOLVED, Failure::MEMBER_TLS];
         member.is_some_and(|member| member.ignore_errors || final_ones.contains(&failure))
-    }
-
-    /// Whether an Apache configuration lets a member that failed take part again at once.
-    fn may_return(&self, at: usize) -> bool {
-        let rules = self.pool.plan.rules.as_ref();
-        rules.and_then(|rules| rules.member(at)).is_some_and(|own| own.retry.is_zero())
     }
 
     async fn pick(&self) -> Result<(Guard, bool), Failure> {

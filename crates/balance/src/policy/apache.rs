@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_plan::{MemberState, Policy};
+use evenkeel_plan::{MemberState, Policy, PoolRules};
 
 use crate::ask::{Ask, Micros, Rng, Why};
 use crate::member::Member;
@@ -22,6 +22,8 @@ pub(crate) struct Field<'a> {
     pub(crate) roles: &'a [Role],
     /// Ejections do not count: every member is ejected, and recovery is forced.
     pub(crate) forced: bool,
+    /// What an Apache configuration says of the members.
+    pub(crate) rules: Option<&'a PoolRules>,
 }
 
 /// The best so far, and what the offered ones were charged.
@@ -109,7 +111,11 @@ impl Field<'_> {
     fn usable(&self, index: usize, ask: &Ask<'_>) -> bool {
         let member = &self.members[index];
         let forced = self.forced && member.is_up() && member.state() == MemberState::Ready;
-        (member.is_usable(ask.now) || forced) && member.has_room() && !ask.tried.contains(index)
+        let own = self.rules.and_then(|rules| rules.member(index));
+        // An error that lasts no time is over when the next one is picked.
+        let returns = own.is_some_and(|own| own.retry.is_zero() && !own.ignore_errors);
+        let tried = ask.tried.contains(index) && !returns;
+        (member.is_usable(ask.now) || forced) && member.has_room() && !tried
     }
 
     /// Compares with the best so far; ties go to the earlier one.

@@ -137,8 +137,17 @@ async fn balanced(
     let mut dialing = dialing(&core, session, scratch, pool, &binding);
     let repeatable = dialing.repeatable;
     loop {
-        let mut upstream =
-            dialing.dial().await.inspect_err(|_| tally.attempts = dialing.attempts)?;
+        let mut upstream = match dialing.dial().await {
+            Ok(upstream) => upstream,
+            Err(failure) => {
+                tally.attempts = dialing.attempts;
+                // Rules may tell who was tried last.
+                if let (Some(passage), Some(last)) = (&mut scratch.passage, dialing.last) {
+                    passage.chose(&binding.chosen(last, passage));
+                }
+                return Err(failure);
+            }
+        };
         tally.attempts = dialing.attempts;
         tally.member = Some(upstream.member);
         tally.affinity = binding.affinity(upstream.bound);

@@ -134,7 +134,9 @@ pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, pool: &PoolRt
             out.extend_from_slice(b"Connection: Upgrade\r\n");
             write::field(out, b"Upgrade", protocol);
         }
-        None if passage.manner().once => out.extend_from_slice(b"Connection: close\r\n"),
+        None if passage.manner().once && !passage.manner().old => {
+            out.extend_from_slice(b"Connection: close\r\n")
+        }
         None => {}
     }
     out.extend_from_slice(b"\r\n");

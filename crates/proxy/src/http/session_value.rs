@@ -29,9 +29,8 @@ pub(super) fn in_cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         let Some(value) = line[from..].trim_ascii_start().strip_prefix(b"=") else { continue };
         let end = value.iter().position(|b| matches!(b, b';' | b','));
         let value = &value[..end.unwrap_or(value.len())];
-        if !value.is_empty() {
-            return Some(value);
-        }
+        // The first cookie of the name decides, also when it says nothing.
+        return (!value.is_empty()).then_some(value);
     }
     None
 }

@@ -29,7 +29,13 @@ impl Probing {
         match &*word.key {
             "hcmethod" => self.method = word.value.to_ascii_uppercase(),
             "hcuri" => self.uri.clone_from(&word.value),
-            "hcinterval" => self.interval = time(word, 1000, told),
+            "hcinterval" => {
+                self.interval = time(word, 1000, told);
+                if self.interval.is_some_and(|time| time < Duration::from_millis(100)) {
+                    let text = "Interval must be a positive value greater than 100ms".to_owned();
+                    told.error(&word.at, text, None);
+                }
+            }
             "hcpasses" => self.passes = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
             "hcfails" => self.fails = number(word, 0, 1000, told).unwrap_or(1).max(1) as u32,
             "hcexpr" => self.expr = Some(word.value.clone()),

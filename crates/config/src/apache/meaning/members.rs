@@ -146,6 +146,10 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
             _ => told.error(&word.at, format!("unknown Worker parameter `{}`", word.key), None),
         }
     }
+    if pool.members.iter().any(|other| other.tag == member.tag) {
+        let plain = member.tag.to_string();
+        member.tag = tag(&plain, pool, &mut Told::default(), &line.at).unwrap_or(member.tag);
+    }
     own.check = probing.check(&url.names, checks, &line.at, told);
     rules.members.push(own);
     names.push(url.names);
@@ -164,11 +168,17 @@ fn own_word(
         "loadfactor" => member.weight = weight(word, told).unwrap_or(member.weight),
         "lbset" => member.tier = number(word, 0, 99, told).unwrap_or(0) as u8,
         "route" => {
+            if word.value.len() > 63 {
+                told.error(&word.at, "Route length must be < 64 characters".to_owned(), None);
+            }
             names.route.clone_from(&word.value);
             own.route.clone_from(&word.value);
             member.tag = tag(&word.value, pool, told, &word.at).unwrap_or(member.tag.clone());
         }
         "redirect" => {
+            if word.value.len() > 63 {
+                told.error(&word.at, "Redirect length must be < 64 characters".to_owned(), None);
+            }
             own.redirect.clone_from(&word.value);
             member.redirect = Name::new(&word.value).ok();
         }
@@ -219,7 +229,7 @@ fn status(word: &Word, member: &mut Member, own: &mut MemberRules, told: &mut To
         match letter.to_ascii_uppercase() {
             '+' => set = true,
             '-' => set = false,
-            'D' | 'S' if set => {
+            'D' | 'S' | 'U' if set => {
                 member.state = MemberState::Disabled;
                 own.stopped |= letter.eq_ignore_ascii_case(&'S');
             }

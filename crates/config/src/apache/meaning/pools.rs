@@ -67,7 +67,8 @@ pub(super) fn balancer(
     for word in &balancer.words {
         match &*word.key {
             "lbmethod" => pool.policy = method(word, told).unwrap_or(pool.policy),
-            "stickysession" => session.name = Some(word.value.clone()),
+            // httpd keeps no more of it.
+            "stickysession" => session.name = Some(word.value.chars().take(63).collect()),
             "stickysessionsep" | "stickysessiondelim" => session.separator = separator(word, told),
             "nofailover" => session.failover = !on(word, told),
             "maxattempts" => attempts = number(word, 0, 99, told),
@@ -297,13 +298,12 @@ pub(super) fn number(word: &Word, least: u64, most: u64, told: &mut Told) -> Opt
 pub(super) fn time(word: &Word, unit: u64, told: &mut Told) -> Option<Duration> {
     let digits = word.value.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.value.len());
     let (number, suffix) = word.value.split_at(digits);
-    let scale = match &*suffix.to_ascii_lowercase() {
-        "" => Some(unit),
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "mi" | "min" | "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
+    // Only the beginning of a unit is looked at; `m` alone could be two of them.
+    let suffix = suffix.to_ascii_lowercase();
+    let units = [("ms", 1), ("mi", 60_000), ("s", 1000), ("h", 3_600_000)];
+    let scale = match suffix.is_empty() {
+        true => Some(unit),
+        false => units.iter().find(|(name, _)| suffix.starts_with(name)).map(|(_, scale)| *scale),
     };
     let millis = number.parse::<u64>().ok().zip(scale).map(|(n, scale)| n.saturating_mul(scale));
     let time = millis.filter(|millis| (1..=86_400_000).contains(millis)).map(Duration::from_millis);
@@ -317,7 +317,12 @@ fn statuses(word: &Word, told: &mut Told) -> Vec<StatusRange> {
     let parts = word.value.split([',', ' ']).filter(|part| !part.is_empty());
     let mut ranges = Vec::new();
     for part in parts {
-        match part.parse() {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        if end > 0 && end < part.len() {
+            let text = format!("failonstatus: `{part}` is read as {}", &part[..end]);
+            told.warning(&word.at, text, Some("separate statuses by commas".to_owned()));
+        }
+        match part[..end].parse() {
             Ok(status @ 100..=599) => ranges.push(StatusRange { first: status, last: status }),
             _ => told.error(&word.at, format!("failonstatus: `{part}` is no status"), None),
         }

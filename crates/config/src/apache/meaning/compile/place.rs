@@ -115,8 +115,8 @@ impl Making {
     ) -> bool {
         let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
         match (&*directive.canonical, &args[..]) {
-            ("ProxyPreserveHost", [word]) => place.preserve_host = Some(on(word)),
-            ("ProxyAddHeaders", [word]) => place.add_headers = Some(on(word)),
+            ("ProxyPreserveHost", [word, ..]) => place.preserve_host = Some(on(word)),
+            ("ProxyAddHeaders", [word, ..]) => place.add_headers = Some(on(word)),
             ("ProxyErrorOverride", [word, codes @ ..]) => {
                 let codes = codes.iter().filter_map(|code| code.parse().ok()).collect();
                 place.error_override = Some((on(word), codes));

@@ -378,7 +378,7 @@ pub(super) fn set_env_if(directive: &Directive, told: &mut Told) -> Option<Optio
                     return Some(None);
                 }
             };
-            return Some(Some(SetEnvIf { looked_at, variables: assigned(variables) }));
+            return Some(Some(SetEnvIf { looked_at, names: None, variables: assigned(variables) }));
         }
         _ => return None,
     };
@@ -410,7 +410,9 @@ pub(super) fn set_env_if(directive: &Directive, told: &mut Told) -> Option<Optio
         Some(name) => LookedAt::Known(name, pattern),
         None => LookedAt::Named(attribute.to_owned(), pattern),
     };
-    Some(Some(SetEnvIf { looked_at, variables }))
+    let is_pattern = attribute.contains(['^', '$', '*', '[', '(', '|', '+', '?']);
+    let names = is_pattern.then(|| Pattern::new(attribute, true).ok()).flatten();
+    Some(Some(SetEnvIf { looked_at, names, variables }))
 }
 
 fn assigned(words: &[&str]) -> Vec<(String, Option<Vec<u8>>)> {
