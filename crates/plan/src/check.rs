@@ -87,7 +87,8 @@ fn listeners(plan: &Plan, pools: &Names<'_>, problems: &mut Vec<Problem>) {
         if let Some(pool) = &listener.pool {
             pools.know(pool, place, "pool", problems);
         }
-        let everywhere = everywhere && listener.protocol == Protocol::Http;
+        let everywhere =
+            (everywhere || plan.sites.is_some()) && listener.protocol == Protocol::Http;
         let udp = listener.protocol == Protocol::Udp;
         if listener.pool.is_none() && !everywhere && (udp || !routed.contains(&listener.name)) {
             let (lacks, add) = match udp {

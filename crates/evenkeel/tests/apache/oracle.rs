@@ -15,7 +15,7 @@ const MODULES: &str = "/usr/lib/apache2/modules";
 pub(crate) struct Balancer {
     pub(crate) address: SocketAddr,
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Balancer {
@@ -64,6 +64,11 @@ impl Balancer {
         }))
     }
 
+    /// What it has said.
+    pub(crate) fn words(&self) -> String {
+        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
+    }
+
     fn start(config: &str, command: impl Fn(&Path) -> Command) -> Result<Balancer, String> {
         Balancer::start_once(config, &command).or_else(|words| match words.contains("in use") {
             true => Balancer::start_once(config, &command),
@@ -89,7 +94,7 @@ impl Balancer {
             TcpStream::connect(address).is_ok() || !matches!(child.try_wait(), Ok(None))
         });
         if ready && matches!(child.try_wait(), Ok(None)) {
-            return Ok(Balancer { address, child, _folder: folder });
+            return Ok(Balancer { address, child, folder });
         }
         let _ = child.kill();
         let _ = child.wait();

@@ -200,7 +200,9 @@ impl<'a> Request<'a> {
         address.set_ip(self.to.unwrap_or(address.ip()));
         match self.from {
             Some(ip) => Client::connect_from(ip, address),
-            None => Client::connect(address),
+            None => Client::try_connect(address).unwrap_or_else(|error| {
+                panic!("{error:?}: the balancer says\n{}", balancer.words())
+            }),
         }
     }
 }

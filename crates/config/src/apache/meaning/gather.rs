@@ -45,7 +45,10 @@ fn section(section: &Section, here: &mut Site, all: &mut Gathered, told: &mut To
         }
         "Proxy" if is_balancer(first) => proxy(section, first, all, told),
         // Says nothing beyond who may come.
-        "Proxy" => granted(&section.nodes, told),
+        "Proxy" => {
+            told.carried(&section.at, &format!("<Proxy {first}>"));
+            granted(&section.nodes, told);
+        }
         "Location" if first != "~" => {
             location(section, Matched::Prefix(first.to_owned()), here, all, told);
         }
