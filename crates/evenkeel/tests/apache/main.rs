@@ -102,13 +102,22 @@ fn all_agree(scripts: &[Script]) {
                         compared.fetch_add(1, Relaxed);
                         continue;
                     }
-                    let text = format!("{}\n-- apache\n{theirs}-- ours\n{ours}", script.name);
-                    wrong.lock().expect("no thread panics").push(text);
+                    wrong.lock().expect("no thread panics").push(*script);
                 }
             });
         }
     });
-    let wrong = wrong.into_inner().expect("no thread panics");
+    // Times are real, and the machine may have been busy: those get a second chance, alone.
+    let mut texts = Vec::new();
+    for script in wrong.into_inner().expect("no thread panics") {
+        match compare(script) {
+            (Some(theirs), ours) if theirs != ours => {
+                texts.push(format!("{}\n-- apache\n{theirs}-- ours\n{ours}", script.name));
+            }
+            _ => drop(compared.fetch_add(1, Relaxed)),
+        }
+    }
+    let wrong = texts;
     eprintln!("{} of {} cases agree with apache2", compared.into_inner(), chosen.len());
     assert!(wrong.is_empty(), "{} cases differ\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -139,14 +139,7 @@ async fn balanced(
     loop {
         let mut upstream = match dialing.dial().await {
             Ok(upstream) => upstream,
-            Err(failure) => {
-                tally.attempts = dialing.attempts;
-                // Rules may tell who was tried last.
-                if let (Some(passage), Some(last)) = (&mut scratch.passage, dialing.last) {
-                    passage.chose(&binding.chosen(last, passage));
-                }
-                return Err(failure);
-            }
+            Err(failure) => return Err(undialed(failure, &dialing, &binding, scratch, tally)),
         };
         tally.attempts = dialing.attempts;
         tally.member = Some(upstream.member);
@@ -194,6 +187,21 @@ async fn balanced(
             }
         }
     }
+}
+
+/// Nobody could be reached; rules may tell who was tried last.
+fn undialed(
+    failure: Failure,
+    dialing: &Dialing<'_>,
+    binding: &Binding,
+    scratch: &mut Scratch,
+    tally: &mut Tally,
+) -> Failure {
+    tally.attempts = dialing.attempts;
+    if let (Some(passage), Some(last)) = (&mut scratch.passage, dialing.last) {
+        passage.chose(&binding.chosen(last, passage));
+    }
+    failure
 }
 
 fn dialing<'a>(
