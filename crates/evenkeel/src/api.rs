@@ -363,6 +363,11 @@ fn view_route(plan: &evenkeel_plan::Route, action: &ActionRt) -> RouteView {
         methods: plan.methods.clone(),
         action: match action {
             ActionRt::Pool(pool) => format!("pool {}", pool.plan.name),
+            ActionRt::Split(split) => {
+                let part =
+                    |(pool, weight): &(Arc<PoolRt>, u16)| format!("{} {weight}", pool.plan.name);
+                format!("pools {}", split.parts.iter().map(part).collect::<Vec<_>>().join(", "))
+            }
             ActionRt::Redirect { status, .. } => format!("redirect {status}"),
             ActionRt::Respond(respond) => format!("respond {}", respond.status),
         },

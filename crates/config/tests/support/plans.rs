@@ -98,8 +98,12 @@ fn connect(plan: &mut Plan, at: &[prop::sample::Index], index: prop::sample::Ind
         listener.pool = Some(index.get(&pools).clone());
     }
     for (route, at) in plan.routes.iter_mut().zip(at) {
-        if let Action::Pool(pool) = &mut route.action {
-            *pool = at.get(&pools).clone();
+        match &mut route.action {
+            Action::Pool(pool) => *pool = at.get(&pools).clone(),
+            Action::Split(split) => {
+                split.parts.iter_mut().for_each(|(pool, _)| *pool = at.get(&pools).clone());
+            }
+            _ => {}
         }
         route.listeners = names[..at.index(names.len() + 1)].to_vec();
     }

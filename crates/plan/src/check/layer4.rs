@@ -124,6 +124,7 @@ fn asks_for_http(route: &Route) -> bool {
         || !route.hosts.is_empty()
         || !route.paths.is_empty()
         || !route.methods.is_empty()
+        || !route.conditions.is_empty()
         || route.rewrite.is_some()
         || !route.reverse.is_empty()
         || !route.request_headers.is_empty()

@@ -14,5 +14,6 @@ pub(crate) mod respond;
 pub(crate) mod scratch;
 pub(crate) mod session;
 mod session_value;
+pub(crate) mod split;
 mod tunnel;
 mod upload;
