@@ -175,7 +175,7 @@ impl Snapshot {
         let mut routes = Vec::new();
         for route in &plan.routes {
             // The plan was checked: its pools exist. Were it not so, the route would be passed over.
-            let Some(action) = ActionRt::build(route, &find) else { continue };
+            let Some(action) = ActionRt::build(route, find) else { continue };
             routes.push(RouteRt {
                 name: route.name.clone(),
                 id: names.intern(&route.name),
