@@ -44,7 +44,10 @@ pub fn explain<'a>(
     let mut asked = Asked::default();
     asked.read(head_bytes, &head, listener, peer, || 0)?;
     let wanted = asked.wanted(head.method_span.of(head_bytes));
-    let route = snapshot.find_route(listener, wanted).ok_or(Failure::NO_ROUTE);
+    let route = snapshot
+        .find_redirect(listener, &asked)
+        .or_else(|| snapshot.find_route(listener, wanted))
+        .ok_or(Failure::NO_ROUTE);
     let key = match route.map(|route| &route.action) {
         Ok(ActionRt::Pool(pool)) => key::of(head_bytes, &head, &asked, pool),
         _ => 0,

@@ -127,6 +127,11 @@ impl Asked {
         &self.path
     }
 
+    /// The host: lower case, without port and trailing dot; empty when none was named.
+    pub(crate) fn host(&self) -> &[u8] {
+        &self.host
+    }
+
     /// What routes are found by.
     pub(crate) fn wanted<'a>(&'a self, method: &'a [u8]) -> Wanted<'a> {
         Wanted { host: &self.host, path: &self.path, method }

@@ -53,7 +53,9 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
             Err(failure) => Err(failure),
             Ok(()) => {
                 let method = scratch.head.method_span.of(session.buffer.bytes());
-                taken = snapshot.find_route(listener, scratch.asked.wanted(method));
+                taken = snapshot
+                    .find_redirect(listener, &scratch.asked)
+                    .or_else(|| snapshot.find_route(listener, scratch.asked.wanted(method)));
                 match taken.map(|route| (route, &route.action)) {
                     None => Err(Failure::NO_ROUTE),
                     Some((route, ActionRt::Pool(pool))) => {
@@ -84,10 +86,13 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
 fn admit(session: &Session, scratch: &mut Scratch, listener: &ListenerRt) -> Result<(), Failure> {
     let random = || session.core.random();
     let (head, asked) = (&scratch.head, &mut scratch.asked);
-    let by_tls = session.secured;
     asked.read(session.buffer.bytes(), head, listener, session.peer.ip(), random)?;
-    asked.https |= by_tls;
-    Ok(())
+    let Some(secured) = &session.secured else { return Ok(()) };
+    asked.https = true;
+    match listener.misdirects(&secured.server_name, asked.host()) {
+        true => Err(Failure::MISDIRECTED),
+        false => Ok(()),
+    }
 }
 
 /// Redirects and fixed answers.
