@@ -10,6 +10,7 @@ use evenkeel_plan::diff::Diff;
 use evenkeel_plan::{Plan, check};
 use evenkeel_proxy::core::{CoreCommand, Swap};
 use evenkeel_proxy::snapshot::Snapshot;
+use evenkeel_tls::Loaded;
 use tokio::sync::oneshot;
 
 use crate::command::Refused;
@@ -33,7 +34,8 @@ impl Controller {
         let cores = self.shared.cores();
         // Everything that can fail.
         let old = self.shared.snapshot();
-        let snapshot = Arc::new(self.build(&plan, &old)?);
+        let tls = self.certificates.load(&plan).await?;
+        let snapshot = Arc::new(self.build(&plan, &old, &tls)?);
         let log_changes =
             plan.log != self.plan.log || (self.log.is_none() && plan.log.access.is_some());
         let log = match &plan.log.access {
@@ -67,6 +69,7 @@ impl Controller {
         self.plan = plan;
         // The tail.
         self.shared.set_snapshot(snapshot.clone());
+        self.certificates.adopt(tls);
         if admin_changes {
             self.shared.set_admin(admin);
         }
@@ -87,14 +90,10 @@ impl Controller {
         Ok(summary)
     }
 
-    /// Loads certificates and makes the plan ready to serve.
-    fn build(&self, plan: &Arc<Plan>, old: &Snapshot) -> Result<Snapshot, Refused> {
-        let tls = evenkeel_tls::load(plan).map_err(|problems| {
-            let lines: Vec<String> = problems.iter().map(|why| format!("error: {why}")).collect();
-            Refused::Configuration(lines.join("\n"))
-        })?;
+    /// Makes the plan ready to serve.
+    fn build(&self, plan: &Arc<Plan>, old: &Snapshot, tls: &Loaded) -> Result<Snapshot, Refused> {
         let names = &mut self.shared.names();
-        Snapshot::build(plan.clone(), old, names, &tls, clock::now()).map_err(|bad| {
+        Snapshot::build(plan.clone(), old, names, tls, clock::now()).map_err(|bad| {
             Refused::Configuration(format!("error: route \"{}\": {}", bad.route, bad.reason))
         })
     }

@@ -16,6 +16,7 @@ use evenkeel_plan::{Cores, Member, Name, Plan};
 use evenkeel_proxy::core::{CoreCommand, PageAsked};
 use tokio::sync::mpsc;
 
+use crate::certificates::Certificates;
 use crate::command::{Command, Handle, MemberPatch, Refused};
 use crate::log::LogFile;
 use crate::pages::Nonces;
@@ -69,6 +70,9 @@ pub struct Start {
     pub inherited: BTreeMap<String, Vec<OwnedFd>>,
     /// The start of the random numbers.
     pub seed: u64,
+    /// The secrets of TLS sessions are written to the file that the environment variable
+    /// SSLKEYLOGFILE names; without this it is ignored.
+    pub key_log: bool,
 }
 
 /// How a controller ended.
@@ -89,6 +93,7 @@ pub struct Controller {
     pub(crate) log: Option<LogFile>,
     pub(crate) schedule: Schedule,
     pub(crate) resolving: Resolving,
+    pub(crate) certificates: Certificates,
     /// How often descriptors had run out when it was last told, and when that was.
     exhausted: (u64, evenkeel_net::Micros),
     /// Pools without a usable member, as far as was told.
@@ -123,7 +128,8 @@ impl Controller {
             sockets: Sockets::new(start.inherited),
             log: None,
             schedule: Schedule::new(shared.clone()),
-            resolving: Resolving::new(shared),
+            resolving: Resolving::new(shared.clone()),
+            certificates: Certificates::new(shared, start.key_log),
             exhausted: (0, evenkeel_net::Micros(0)),
             down: HashSet::new(),
             threads,

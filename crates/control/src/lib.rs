@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod certificates;
 mod command;
 mod controller;
 mod cores;

@@ -64,7 +64,7 @@ pub(crate) async fn run(
             .await
             .map_err(|error| told("connect", &error))?;
         if let (Some(tls), Some(name)) = (tls, &member.tls_name) {
-            let shaken = evenkeel_net::tls::connect(stream, &tls.config, name.clone()).await;
+            let shaken = evenkeel_net::tls::connect(stream, &tls.config(), name.clone()).await;
             stream = shaken.map_err(|error| told("TLS", &error))?;
         }
         match check {

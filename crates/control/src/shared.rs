@@ -13,6 +13,7 @@ use evenkeel_observe::events::{Event, Level, Ring, Stamped};
 use evenkeel_observe::metrics::{self, Merged, Names};
 use evenkeel_proxy::core::{CoreCommand, Report};
 use evenkeel_proxy::snapshot::Snapshot;
+use evenkeel_tls::Expiry;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// How long a scrape waits for a core; a core that does not answer is left out.
@@ -27,6 +28,7 @@ pub struct Shared {
     probes: Mutex<BTreeMap<(String, String, &'static str), u64>>,
     cores: Vec<mpsc::Sender<CoreCommand>>,
     log: Mutex<access_log::Counters>,
+    expiries: Mutex<Vec<Expiry>>,
     newest: watch::Sender<u64>,
     admin: watch::Sender<Option<Arc<AdminSocket>>>,
     last_reload: Mutex<Option<LastReload>>,
@@ -79,6 +81,7 @@ impl Shared {
             probes: Mutex::default(),
             cores,
             log: Mutex::default(),
+            expiries: Mutex::default(),
             newest: watch::Sender::new(0),
             admin: watch::Sender::new(None),
             last_reload: Mutex::default(),
@@ -184,6 +187,11 @@ impl Shared {
         *lock(&self.log)
     }
 
+    /// When certificates end, those that do so first.
+    pub fn expiries(&self) -> Vec<Expiry> {
+        lock(&self.expiries).clone()
+    }
+
     /// When the plan in use was taken, as Unix time in seconds.
     pub fn changed(&self) -> u64 {
         self.changed.load(Relaxed)
@@ -202,6 +210,10 @@ impl Shared {
 
     pub(crate) fn set_log_counters(&self, counters: access_log::Counters) {
         *lock(&self.log) = counters;
+    }
+
+    pub(crate) fn set_expiries(&self, expiries: Vec<Expiry>) {
+        *lock(&self.expiries) = expiries;
     }
 
     pub(crate) fn cores_list(&self) -> &[mpsc::Sender<CoreCommand>] {

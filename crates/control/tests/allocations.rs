@@ -63,7 +63,13 @@ fn serve(plan: Plan, told: mpsc::Sender<SocketAddr>, end: mpsc::Receiver<()>) {
         builder.enable_all().build_local(tokio::runtime::LocalOptions::default()).unwrap();
     runtime.block_on(async {
         let source = Source::Plan(Box::new(plan.clone()));
-        let start = Start { source, plan, inherited: std::collections::BTreeMap::new(), seed: 1 };
+        let start = Start {
+            source,
+            plan,
+            inherited: std::collections::BTreeMap::new(),
+            seed: 1,
+            key_log: false,
+        };
         let (controller, handle) = Controller::start(start).await.unwrap();
         let address = handle.shared().bound()[0].address.parse().unwrap();
         told.send(address).unwrap();

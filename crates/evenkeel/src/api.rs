@@ -116,6 +116,11 @@ impl Api {
         extra.set(&table::CONFIG_RELOADS, &["failed"], failed);
         extra.set(&table::CONFIG_GENERATION, &[], snapshot.generation);
         extra.set(&table::CONFIG_RELOAD_TIME, &[], shared.changed());
+        let now = clock::wall().as_secs_f64();
+        for expiry in shared.expiries() {
+            let left = (expiry.until as f64 - now).floor();
+            extra.set(&table::CERTIFICATE_EXPIRY, &[expiry.listener.as_str(), &expiry.file], left);
+        }
         let log = shared.log_counters();
         extra.set(&table::ACCESS_LOG_LINES, &[], log.lines);
         extra.set(&table::ACCESS_LOG_DROPPED, &[], log.dropped);

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Serve.
-    Run(SourceArgs),
+    Run(RunArgs),
     /// Check a configuration as `run` would, and print what it means.
     Check(SourceArgs),
     /// Print an Apache configuration as native TOML.
@@ -48,6 +48,17 @@ pub(crate) enum Command {
     },
     /// Print the manual page.
     Man,
+}
+
+/// What to serve by.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// For debugging: write the secrets of TLS sessions to the file that the environment variable
+    /// SSLKEYLOGFILE names. Whoever reads it can read the traffic.
+    #[arg(long)]
+    pub(crate) tls_key_log: bool,
 }
 
 /// Which configuration.

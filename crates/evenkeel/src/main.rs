@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     output::begin_log(arguments.log_level.as_deref());
     match arguments.command {
-        cli::Command::Run(source) => commands::run::run(&source),
+        cli::Command::Run(args) => commands::run::run(&args),
         cli::Command::Check(source) => commands::check::check(&source),
         cli::Command::Convert(source) => commands::check::convert(&source),
         cli::Command::Explain(question) => commands::explain::explain(&question),

@@ -22,7 +22,12 @@ pub(crate) const RUNTIME: u8 = 1;
 pub(crate) const CONFIGURATION: u8 = 2;
 
 /// Serves until a signal or an order ends it. `ready` is called once it serves.
-pub(crate) fn serve(source: Source, plan: Plan, ready: impl FnOnce(&Handle)) -> ExitCode {
+pub(crate) fn serve(
+    source: Source,
+    plan: Plan,
+    key_log: bool,
+    ready: impl FnOnce(&Handle),
+) -> ExitCode {
     // Before any other descriptor is opened: inherited ones are known by their numbers.
     let env = |name: &str| std::env::var(name).ok();
     let inherited = match handover::inherited(&env) {
@@ -34,6 +39,9 @@ pub(crate) fn serve(source: Source, plan: Plan, ready: impl FnOnce(&Handle)) -> 
     };
     let ready_pipe = handover::ready_pipe(&env);
     warn_about_descriptors(&plan);
+    if key_log {
+        warn_about_key_log();
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -41,7 +49,7 @@ pub(crate) fn serve(source: Source, plan: Plan, ready: impl FnOnce(&Handle)) -> 
             return ExitCode::from(RUNTIME);
         }
     };
-    let start = Start { source, plan, inherited, seed: seed() };
+    let start = Start { source, plan, inherited, seed: seed(), key_log };
     runtime.block_on(async {
         let (controller, handle) = match Controller::start(start).await {
             Ok(started) => started,
@@ -107,6 +115,16 @@ fn warn_about_descriptors(plan: &Plan) {
              which need up to {wanted}; raise it with `ulimit -n` or systemd's LimitNOFILE=, or lower \
              limits.connections"
         );
+    }
+}
+
+/// Whoever has these secrets reads the traffic.
+fn warn_about_key_log() {
+    match std::env::var("SSLKEYLOGFILE") {
+        Ok(path) => tracing::warn!(
+            "the secrets of all TLS sessions are written to {path}: whoever reads it reads the traffic"
+        ),
+        Err(_) => tracing::warn!("--tls-key-log without SSLKEYLOGFILE=FILE does nothing"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use tokio::io::ReadBuf;
 
@@ -16,6 +16,9 @@ use crate::stream::Stream;
 
 /// Bytes of records that may wait to be sent before plain bytes are taken no more.
 const PENDING_MAX: usize = 64 * 1024;
+/// Bytes of records that are received ahead: the engine takes them in pieces of 4 KiB, which would
+/// cost a system call each.
+const AHEAD: usize = 64 * 1024;
 
 /// A stream with TLS on it.
 pub struct TlsStream {
@@ -25,7 +28,7 @@ pub struct TlsStream {
 struct State {
     inner: Stream,
     session: Connection,
-    /// Received before TLS took over.
+    /// Received and not yet taken by the engine.
     early: Buffer,
     /// Plain bytes that were taken, and whose records are not all sent.
     taken: usize,
@@ -40,13 +43,48 @@ pub struct Agreed {
     /// `TLSv1.3` and the like.
     pub version: &'static str,
     /// The cipher suite's name.
-    pub cipher: String,
+    pub cipher: &'static str,
     /// The protocol by ALPN, if any.
     pub alpn: Option<Vec<u8>>,
     /// The server name that the client asked for.
     pub server_name: Option<String>,
     /// The session was resumed.
     pub resumed: bool,
+    /// What the other side showed, its own certificate first; empty when it showed none.
+    pub certificates: Vec<CertificateDer<'static>>,
+}
+
+/// Why a handshake failed, as far as it can be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The other side closed or reset.
+    Gone,
+    /// The other side sent an alert: it does not believe us, or cannot go on.
+    Alert,
+    /// No version, cipher, group or signature that both sides have.
+    Unshared,
+    /// The other side showed no certificate, and must.
+    NoCertificate,
+    /// The other side's certificate is not believed.
+    BadCertificate,
+    /// Anything else: the other side broke the protocol, or does not speak it.
+    Other,
+}
+
+/// Why a handshake ended in an error.
+pub fn fault(error: &io::Error) -> Fault {
+    use rustls::Error;
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match (inner, error.kind()) {
+        (Some(Error::AlertReceived(_)), _) => Fault::Alert,
+        (Some(Error::PeerIncompatible(_)), _) => Fault::Unshared,
+        (Some(Error::NoCertificatesPresented), _) => Fault::NoCertificate,
+        (Some(Error::InvalidCertificate(_) | Error::InvalidCertRevocationList(_)), _) => {
+            Fault::BadCertificate
+        }
+        (Some(_), _) | (None, io::ErrorKind::InvalidData) => Fault::Other,
+        (None, _) => Fault::Gone,
+    }
 }
 
 /// Waits for a client's handshake. `early`: what was received of it already.
@@ -100,12 +138,11 @@ impl TlsStream {
                 Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
                 _ => "",
             },
-            cipher: suite
-                .and_then(|suite| suite.suite().as_str().map(str::to_owned))
-                .unwrap_or_default(),
+            cipher: suite.and_then(|suite| suite.suite().as_str()).unwrap_or_default(),
             alpn: session.alpn_protocol().map(<[u8]>::to_vec),
             server_name,
             resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+            certificates: session.peer_certificates().unwrap_or_default().to_vec(),
         }
     }
 
@@ -234,17 +271,16 @@ struct From<'a, 'c> {
 
 impl Read for From<'_, '_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        if !self.early.is_empty() {
-            let n = self.early.len().min(room.len());
-            room[..n].copy_from_slice(&self.early.bytes()[..n]);
-            self.early.consume(n);
-            return Ok(n);
+        if self.early.is_empty() {
+            match self.inner.split().0.poll_recv(self.cx, self.early, AHEAD) {
+                Poll::Pending => return Err(io::ErrorKind::WouldBlock.into()),
+                Poll::Ready(received) => received?,
+            };
         }
-        let mut buf = ReadBuf::new(room);
-        match self.inner.split().0.poll_read(self.cx, &mut buf) {
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            Poll::Ready(result) => result.map(|()| buf.filled().len()),
-        }
+        let n = self.early.len().min(room.len());
+        room[..n].copy_from_slice(&self.early.bytes()[..n]);
+        self.early.consume(n);
+        Ok(n)
     }
 }
 

@@ -12,5 +12,5 @@ mod writer;
 pub use core_log::{BATCH_AGE_MILLIS, BATCH_BYTES, CoreLog};
 pub use fields::{FIELDS, FieldRow, markdown};
 pub use format::{Format, FormatError, TEMPLATE_MAX};
-pub use record::{Affinity, Record, VALUE_MAX};
+pub use record::{Affinity, Record, Tls, VALUE_MAX};
 pub use writer::{Counters, QUEUE_MAX, Report, Sender, Target, Writer};

@@ -3,9 +3,11 @@
 
 mod member;
 mod ring;
+mod tls;
 
 pub use member::MemberChange;
 pub use ring::{EVENTS_MAX, Ring, Stamped};
+pub use tls::TlsChange;
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -60,6 +62,8 @@ pub enum Event {
         /// What changed.
         change: MemberChange,
     },
+    /// A certificate, or another file that TLS goes by, changed or is not good.
+    Tls(TlsChange),
     /// A pool has no usable member any more.
     PoolDown {
         /// The pool.
@@ -176,6 +180,7 @@ impl Event {
             Event::Reloaded { .. } => "reloaded",
             Event::ReloadFailed { .. } => "reload-failed",
             Event::Member { change, .. } => change.kind(),
+            Event::Tls(change) => change.kind(),
             Event::PoolDown { .. } => "pool-down",
             Event::PoolUp { .. } => "pool-up",
             Event::Resolved { .. } => "resolved",
@@ -200,6 +205,7 @@ impl Event {
             | Event::DescriptorsExhausted { .. } => Level::Error,
             Event::ResolveFailed { .. } | Event::LogFailing { .. } => Level::Warn,
             Event::Member { change, .. } => change.level(),
+            Event::Tls(change) => change.level(),
             Event::DrainEnded { cut } if *cut > 0 => Level::Warn,
             _ => Level::Info,
         }
@@ -231,6 +237,7 @@ impl Event {
                 fields.extend(change.fields());
                 fields
             }
+            Event::Tls(change) => change.fields(),
             Event::PoolDown { pool } | Event::PoolUp { pool } => vec![("pool", text(pool))],
             Event::Resolved { pool, name, addresses } => vec![
                 ("pool", text(pool)),
@@ -288,6 +295,7 @@ impl Event {
                 write!(f, "member {pool}/{member} ")?;
                 change.tell(f)
             }
+            Event::Tls(change) => change.tell(f),
             Event::PoolDown { pool } => write!(f, "pool {pool} has no usable member"),
             Event::PoolUp { pool } => write!(f, "pool {pool} has a usable member again"),
             Event::Resolved { pool, name, addresses } => {

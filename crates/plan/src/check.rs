@@ -7,6 +7,7 @@ use std::hash::Hash;
 use crate::{BindAddress, Name, Plan, Protocol};
 
 mod layer4;
+mod tls;
 
 /// Something wrong between two parts of a plan.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +46,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
     routes(plan, &pools, &mut problems);
     members(plan, &mut problems);
     layer4::check(plan, &mut problems);
+    tls::check(plan, &mut problems);
     problems
 }
 
@@ -90,7 +92,12 @@ fn listeners(plan: &Plan, pools: &Names<'_>, problems: &mut Vec<Problem>) {
         let everywhere =
             (everywhere || plan.sites.is_some()) && listener.protocol == Protocol::Http;
         let udp = listener.protocol == Protocol::Udp;
-        if listener.pool.is_none() && !everywhere && (udp || !routed.contains(&listener.name)) {
+        let redirects = listener.redirect_https.is_some();
+        if listener.pool.is_none()
+            && !everywhere
+            && !redirects
+            && (udp || !routed.contains(&listener.name))
+        {
             let (lacks, add) = match udp {
                 true => ("has no pool", "add pool = \"NAME\""),
                 false => (

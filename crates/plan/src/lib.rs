@@ -45,7 +45,9 @@ pub use route::{
 pub use rules::{MemberCheck, MemberProtocol, MemberRules, PoolRules};
 pub use server::{AccessLog, Admin, Cores, Io, Log, LogFormat, LogTarget, Server};
 pub use timeout::{ListenerTimeouts, PoolTimeouts};
-pub use tls::{CertificateFiles, ClientCertificates, ListenerTls, PoolTls, TlsVersion, Verify};
+pub use tls::{
+    CertificateFiles, Ciphers, ClientCertificates, Hsts, ListenerTls, PoolTls, TlsVersion, Verify,
+};
 pub use units::{Bytes, Percent};
 
 /// The whole meaning of a configuration.

@@ -14,6 +14,9 @@ pub struct ListenerLimits {
     /// Open client connections over all cores; 50000. Beyond: the listener stops accepting until
     /// one ends, so that the kernel's queue holds the rest.
     pub connections: u32,
+    /// TLS handshakes under way over all cores; 4096. Beyond, those that take longer than a second
+    /// give way, and new ones wait. Clients that have not yet said what they want do not count.
+    pub handshakes: u32,
     /// Requests on one connection before it is closed in an orderly way; 0 (default): no limit.
     pub requests_per_connection: u32,
     /// Requests that an HTTP/2 client may have under way on one connection
@@ -33,6 +36,7 @@ impl Default for ListenerLimits {
             headers: 100,
             body: Bytes::UNLIMITED,
             connections: 50_000,
+            handshakes: 4096,
             requests_per_connection: 0,
             streams: 100,
             body_rate_min: 100,

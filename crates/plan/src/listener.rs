@@ -23,8 +23,11 @@ pub struct Listener {
     pub forwarded: Forwarded,
     /// Options of the clients' TCP connections.
     pub tcp: TcpOptions,
-    /// TLS, spoken to clients of an HTTP listener.
+    /// TLS, spoken to clients of an HTTP or TCP listener.
     pub tls: Option<crate::ListenerTls>,
+    /// Requests are sent to `https` at this port of their host (status 308), those for
+    /// `/.well-known/acme-challenge/` aside. For HTTP listeners without TLS.
+    pub redirect_https: Option<u16>,
     /// How flows of a UDP listener are told apart and ended.
     pub udp: Udp,
 }
@@ -46,6 +49,7 @@ impl Listener {
                 user_timeout: None,
             },
             tls: None,
+            redirect_https: None,
             udp: Udp::default(),
         }
     }

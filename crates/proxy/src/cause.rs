@@ -39,7 +39,14 @@ failures! {
     NO_ROUTE_TCP = 0 "no-route-tcp" Internal, "No route of the TCP listener takes a connection with this server name and ALPN, and it has no pool.";
     LOOKALIKE = 400 "lookalike-field" Downstream, "A header name that some servers take for Content-Length or Transfer-Encoding.";
     METHOD = 405 "method-refused" Downstream, "CONNECT and TRACE are not served.";
-    TLS_HANDSHAKE = 0 "tls-handshake" Downstream, "The client's TLS handshake failed.";
+    TLS_HANDSHAKE = 0 "tls-handshake" Downstream, "The client broke the rules of TLS in its handshake.";
+    TLS_GONE = 0 "tls-gone" Downstream, "The client closed or reset within its TLS handshake.";
+    TLS_ALERT = 0 "tls-alert" Downstream, "The client broke the TLS handshake off with an alert: it does not believe the certificate, or cannot go on.";
+    TLS_UNSHARED = 0 "tls-unshared" Downstream, "The client has no version, cipher suite or signature scheme of TLS in common with the listener.";
+    TLS_NO_CERTIFICATE = 0 "tls-no-certificate" Downstream, "The client showed no certificate, and clients is required.";
+    TLS_BAD_CERTIFICATE = 0 "tls-bad-certificate" Downstream, "The client's certificate is not believed: its signer is unknown, its time is over, or it was revoked.";
+    TLS_CROWDED = 0 "tls-crowded" Downstream, "limits.handshakes was reached, and the client's TLS handshake, older than a second, gave way.";
+    MISDIRECTED = 421 "misdirected" Downstream, "The connection asked for another server name, and this host has another certificate on the listener.";
     TLS_TIMEOUT = 0 "tls-timeout" Downstream, "The client's TLS handshake did not end within timeouts.header.";
     MEMBER_TLS = 502 "member-tls" Upstream, "The TLS handshake with the member failed, or its certificate is not believed.";
     BODY_TOO_LARGE = 413 "body-too-large" Downstream, "The request body is larger than limits.body.";

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use evenkeel_net::{Buffer, Micros, Peer, Stream, clock, tls};
+use evenkeel_net::{Buffer, Micros, Peer, Stream, clock};
 use evenkeel_plan::{Protocol, ProxyMode};
 
 use crate::cause::Failure;
 use crate::core::Core;
 use crate::detect;
 use crate::http::session::{self, Session};
+use crate::secure::{self, Secured};
 use crate::sessions::Place;
 use crate::tcp;
 
@@ -29,14 +30,17 @@ pub(crate) struct Client {
     pub(crate) began: Micros,
     /// The number of the connection, for the log.
     pub(crate) number: u64,
+    /// What TLS agreed on, once it has.
+    pub(crate) secured: Option<Rc<Secured>>,
 }
 
 impl Client {
     /// A new connection.
     pub(crate) fn new(core: Rc<Core>, listener: u32, stream: Stream, peer: Peer) -> Client {
         let place = Place::take(core.clone(), listener);
-        let (buffer, number, began) = (Buffer::new(), core.next_connection(), clock::now());
-        Client { core, place, listener, stream, peer, local: None, buffer, began, number }
+        let (number, began) = (core.next_connection(), clock::now());
+        let (buffer, local, secured) = (Buffer::new(), None, None);
+        Client { core, place, listener, stream, peer, local, buffer, began, number, secured }
     }
 
     /// Serves the connection in a task of its own: the one match on the protocol.
@@ -91,16 +95,8 @@ impl Client {
             self.stream.reset_on_close();
             return Err((self.core.clone(), self.listener, failure));
         }
-        let Some(config) = &listener.tls else { return Ok(self) };
-        let Client { core, listener: id, place, stream, peer, local, buffer, began, number } = self;
-        let time = listener.plan.timeouts.header;
-        match clock::within(time, tls::accept(stream, buffer, config)).await {
-            Some(Ok(stream)) => {
-                let buffer = Buffer::new();
-                Ok(Client { core, place, listener: id, stream, peer, local, buffer, began, number })
-            }
-            Some(Err(_)) => Err((core, id, Failure::TLS_HANDSHAKE)),
-            None => Err((core, id, Failure::TLS_TIMEOUT)),
-        }
+        drop(snapshot);
+        let (core, id) = (self.core.clone(), self.listener);
+        secure::begin(self).await.map_err(|failure| (core, id, failure))
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::accept;
 use crate::connections::Connections;
+use crate::handshakes::Handshakes;
 use crate::http::scratch::Scratch;
 use crate::http2::members::Members;
 use crate::sessions::Sessions;
@@ -120,6 +121,7 @@ pub(crate) struct Core {
     pub(crate) log: RefCell<Option<CoreLog>>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) sessions: Sessions,
+    pub(crate) handshakes: Handshakes,
     /// When idle sessions end, once the core drains.
     drain_idle: Cell<Option<Micros>>,
     goodbye: Cell<Option<Micros>>,
@@ -207,6 +209,7 @@ impl Core {
             log: RefCell::new(None),
             rng: RefCell::new(Rng::new(seed)),
             sessions: Sessions::default(),
+            handshakes: Handshakes::default(),
             drain_idle: Cell::new(None),
             goodbye: Cell::new(None),
             connection_next: Cell::new(index as u64),

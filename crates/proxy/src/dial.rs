@@ -233,7 +233,8 @@ pub(crate) async fn connect(
                 let (Some(tls), Some(name)) = (&pool.tls, &member.tls_name) else {
                     return Ok(stream);
                 };
-                let shake = tls::connect(stream, &tls.config, name.clone());
+                let config = tls.config();
+                let shake = tls::connect(stream, &config, name.clone());
                 return match clock::within(time, shake).await {
                     Some(Ok(stream)) => Ok(stream),
                     Some(Err(_)) => Err(Failure::MEMBER_TLS),

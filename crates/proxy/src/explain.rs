@@ -49,7 +49,10 @@ pub fn explain<'a>(
     let mut asked = Asked::default();
     asked.read(head_bytes, &head, listener, peer, || 0)?;
     let wanted = asked.wanted(head_bytes, &head);
-    let route = snapshot.find_route(listener, wanted).ok_or(Failure::NO_ROUTE);
+    let route = snapshot
+        .find_redirect(listener, &asked)
+        .or_else(|| snapshot.find_route(listener, wanted))
+        .ok_or(Failure::NO_ROUTE);
     let (pool, kept) = match route.map(|route| &route.action) {
         Ok(ActionRt::Pool(pool)) => (Some(pool), false),
         Ok(ActionRt::Split(split)) => {

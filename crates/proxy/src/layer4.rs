@@ -1,5 +1,6 @@
 //! What TCP connections and UDP flows have in common: what is written down when one ends.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use evenkeel_plan::Name;
 
 use crate::cause::Failure;
 use crate::core::Core;
+use crate::secure::Secured;
 use crate::snapshot::PoolRt;
 
 /// Whose end it is.
@@ -23,6 +25,8 @@ pub(crate) struct Whose {
     pub(crate) number: u64,
     /// `TCP` or `UDP`.
     pub(crate) protocol: &'static str,
+    /// What TLS agreed on with the client.
+    pub(crate) secured: Option<Rc<Secured>>,
 }
 
 /// What is known when it ends. Names and the pool are held, not the snapshot: a connection may
@@ -85,6 +89,7 @@ pub(crate) fn record(core: &Core, whose: &Whose, tally: &Tally, failure: Option<
         connection: whose.number,
         host: tally.server_name.as_deref().unwrap_or_default().as_bytes(),
         protocol: whose.protocol,
+        tls: Secured::logged(whose.secured.as_deref()),
         bytes_in: tally.up,
         bytes_out: tally.down,
         duration,

@@ -16,6 +16,7 @@ mod dial;
 pub mod explain;
 pub mod filter;
 mod foreign;
+mod handshakes;
 mod http;
 mod http2;
 mod key;
@@ -23,6 +24,7 @@ mod layer4;
 mod preamble;
 mod relay;
 pub mod route;
+mod secure;
 mod sessions;
 #[cfg(feature = "sim")]
 pub mod simulated;

@@ -8,11 +8,12 @@ use evenkeel_balance as balance;
 use evenkeel_net::{Micros, connect};
 use evenkeel_observe::metrics::Names;
 use evenkeel_plan as plan;
-use evenkeel_tls::{Loaded, Members, ServerName as TlsName};
+use evenkeel_tls::{Loaded, Members, Server, ServerName as TlsName};
 use evenkeel_wire::http1;
 
 use crate::filter::edits::Edits;
 use crate::filter::template::Template;
+use crate::http::asked::Asked;
 pub use crate::http::split::SplitRt;
 use crate::route::{BadPattern, Router, ServerName, ServerNames, Wanted};
 use crate::targets::Targets;
@@ -46,7 +47,11 @@ pub struct ListenerRt {
     /// Of a UDP listener for QUIC.
     quic: Option<Arc<Ids>>,
     /// What handshakes with clients go by.
-    pub(crate) tls: Option<evenkeel_tls::Server>,
+    pub(crate) tls: Option<Arc<Server>>,
+    /// The header line that answers carry, by TLS.
+    hsts: Box<[u8]>,
+    /// The route that sends clients to TLS.
+    redirect: Option<u32>,
     /// The route to its own pool, for what no other route takes.
     fallback: Option<u32>,
 }
@@ -192,29 +197,12 @@ impl Snapshot {
                 routes.push(RouteRt::to_pool(listener, pool, names));
                 index(routes.len() - 1)
             });
-            let (router, server_names) = match listener.protocol {
-                plan::Protocol::Http => (Router::build(&plan.routes, &listener.name)?, None),
-                plan::Protocol::Tcp => {
-                    (Router::default(), ServerNames::build(&plan.routes, &listener.name))
-                }
-                plan::Protocol::Udp => (Router::default(), None),
-            };
-            let id = names.intern(&listener.name);
-            let limits = request_limits(&listener.limits);
-            let kept = old.listener(id).and_then(|old| old.quic.clone());
-            let quic = listener.udp.quic.then(|| kept.unwrap_or_default());
-            let plan = listener.clone();
-            let tls = tls.listeners.get(&listener.name).cloned();
-            listeners.push(ListenerRt {
-                id,
-                plan,
-                limits,
-                router,
-                server_names,
-                quic,
-                tls,
-                fallback,
+            let redirect = listener.redirect_https.map(|port| {
+                routes.push(RouteRt::to_https(listener, port, names));
+                index(routes.len() - 1)
             });
+            let (kept, ways) = (old.listener_named(&listener.name), (fallback, redirect));
+            listeners.push(ListenerRt::build(listener, &plan.routes, kept, ways, names, tls)?);
         }
         Ok(Snapshot { generation: old.generation + 1, plan, listeners, routes, pools })
     }
@@ -222,6 +210,10 @@ impl Snapshot {
     /// The pool of that name.
     pub fn pool(&self, name: &str) -> Option<&Arc<PoolRt>> {
         self.pools.iter().find(|pool| pool.plan.name == *name)
+    }
+
+    fn listener_named(&self, name: &plan::Name) -> Option<&ListenerRt> {
+        self.listeners.iter().find(|listener| listener.plan.name == *name)
     }
 
     /// The listener of that number.
@@ -244,6 +236,14 @@ impl Snapshot {
         self.routes.get(listener.fallback? as usize)
     }
 
+    /// The route that sends a request to TLS, if its listener does that. Whoever looks for the proof
+    /// of a name (ACME, RFC 8555 section 8.3) comes in clear and is served.
+    pub(crate) fn find_redirect(&self, listener: &ListenerRt, asked: &Asked) -> Option<&RouteRt> {
+        let redirect = self.routes.get(listener.redirect? as usize);
+        let served = asked.https || asked.host().is_empty() || asked.path().starts_with(PROOFS);
+        redirect.filter(|_| !served)
+    }
+
     /// The route that takes a request on the listener.
     pub fn find_route(&self, listener: &ListenerRt, wanted: Wanted<'_>) -> Option<&RouteRt> {
         let number = listener.router.find(wanted).or(listener.fallback)?;
@@ -252,9 +252,58 @@ impl Snapshot {
 }
 
 impl ListenerRt {
+    /// `ways`: the positions of the routes to its pool and to TLS.
+    fn build(
+        plan: &plan::Listener,
+        routes: &[plan::Route],
+        old: Option<&ListenerRt>,
+        (fallback, redirect): (Option<u32>, Option<u32>),
+        names: &mut Names,
+        tls: &Loaded,
+    ) -> Result<ListenerRt, BadPattern> {
+        let (router, server_names) = match plan.protocol {
+            plan::Protocol::Http => (Router::build(routes, &plan.name)?, None),
+            plan::Protocol::Tcp => (Router::default(), ServerNames::build(routes, &plan.name)),
+            plan::Protocol::Udp => (Router::default(), None),
+        };
+        let kept = old.and_then(|old| old.quic.clone());
+        Ok(ListenerRt {
+            id: names.intern(&plan.name),
+            limits: request_limits(&plan.limits),
+            router,
+            server_names,
+            quic: plan.udp.quic.then(|| kept.unwrap_or_default()),
+            tls: tls.listeners.get(&plan.name).cloned(),
+            hsts: hsts(plan),
+            redirect,
+            fallback,
+            plan: plan.clone(),
+        })
+    }
+
     /// What QUIC connection ids tell, if the listener goes by them.
     pub(crate) fn quic(&self) -> Option<&Ids> {
         self.quic.as_deref()
+    }
+
+    /// Whether a request for a host came by a connection that asked for another server, and must not
+    /// be served on it.
+    pub(crate) fn misdirects(&self, server_name: &str, host: &[u8]) -> bool {
+        if server_name.is_empty() || server_name.as_bytes() == host {
+            return false;
+        }
+        let host = str::from_utf8(host).unwrap_or_default();
+        self.tls.as_ref().is_some_and(|tls| tls.is_misdirected(server_name, host))
+    }
+
+    /// Whether clients are asked for certificates.
+    pub(crate) fn asks_clients(&self) -> bool {
+        self.plan.tls.as_ref().is_some_and(|tls| tls.clients.is_some())
+    }
+
+    /// The header line that answers by TLS carry; empty when there is none.
+    pub(crate) fn hsts(&self) -> &[u8] {
+        &self.hsts
     }
 
     /// Whether its routes go by the names in the ClientHello.
@@ -272,12 +321,23 @@ impl RouteRt {
         }
     }
 
-    /// The route of a listener with a pool of its own; named after the listener.
+    /// The route of a listener with a pool of its own.
     fn to_pool(listener: &plan::Listener, pool: Arc<PoolRt>, names: &mut Names) -> RouteRt {
+        RouteRt::of_listener(listener, ActionRt::Pool(pool), names)
+    }
+
+    /// The route of a listener that sends clients to TLS.
+    fn to_https(listener: &plan::Listener, port: u16, names: &mut Names) -> RouteRt {
+        let action = ActionRt::Redirect { status: 308, to: Template::to_https(port) };
+        RouteRt::of_listener(listener, action, names)
+    }
+
+    /// A route that no plan has; named after the listener.
+    fn of_listener(listener: &plan::Listener, action: ActionRt, names: &mut Names) -> RouteRt {
         RouteRt {
             name: listener.name.clone(),
             id: names.intern(&listener.name),
-            action: ActionRt::Pool(pool),
+            action,
             rewrite: None,
             reverse: Vec::new(),
             request_edits: Edits::default(),
@@ -294,11 +354,14 @@ impl PoolRt {
         tls: &Loaded,
         now: Micros,
     ) -> Arc<PoolRt> {
-        // With TLS, files may say something else than before.
-        if let Some(same) = old.filter(|old| old.plan == *plan && plan.tls.is_none()) {
+        let tls = tls.pools.get(&plan.name).cloned();
+        let same_tls = |old: &PoolRt| match (&old.tls, &tls) {
+            (Some(old), Some(new)) => old.is(new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        if let Some(same) = old.filter(|old| old.plan == *plan && same_tls(old)) {
             return same.clone();
         }
-        let tls = tls.pools.get(&plan.name).cloned();
         let survivor = |member: &plan::Member| {
             let old = old.filter(|old| old.plan.tls == plan.tls)?;
             let same = |m: &plan::Member| m.address == member.address && m.tag == member.tag;
@@ -319,7 +382,7 @@ impl PoolRt {
             tls_name: tls
                 .as_ref()
                 .filter(|_| !plain(member))
-                .and_then(|tls| tls.name.clone().or_else(|| name_of(member))),
+                .and_then(|tls| tls.name().or_else(|| name_of(member))),
         };
         let members = plan.members.iter().map(|member| member_rt(member, names)).collect();
         let now = balance::Micros(now.0);
@@ -341,6 +404,20 @@ impl PoolRt {
             },
         })
     }
+}
+
+/// Where the proofs of names lie.
+const PROOFS: &[u8] = b"/.well-known/acme-challenge/";
+
+/// What answers say about coming back by TLS only (RFC 6797 section 6.1).
+fn hsts(listener: &plan::Listener) -> Box<[u8]> {
+    let Some(hsts) = listener.tls.as_ref().and_then(|tls| tls.hsts.as_ref()) else {
+        return Box::default();
+    };
+    let subdomains = if hsts.subdomains { "; includeSubDomains" } else { "" };
+    let preload = if hsts.preload { "; preload" } else { "" };
+    let age = hsts.max_age.as_secs();
+    format!("Strict-Transport-Security: max-age={age}{subdomains}{preload}\r\n").into_bytes().into()
 }
 
 /// The name that a member is asked for, and must have.

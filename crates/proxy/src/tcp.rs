@@ -1,5 +1,6 @@
-//! One connection of a TCP listener: find the pool, dial, relay, write down how it ended. The
-//! bytes are not looked at, except for a ClientHello where routes ask for its names.
+//! One connection of a TCP listener: find the pool, end TLS if the listener does, dial, relay, write
+//! down how it ended. The bytes are not looked at, except for a ClientHello where routes ask for its
+//! names.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use evenkeel_plan::{Affinity, OnDown};
 
 use crate::cause::{Failure, Side};
 use crate::client::Client;
+use crate::core::Core;
 use crate::detect;
 use crate::dial::{Dialing, Upstream};
 use crate::key::client_key;
@@ -18,29 +20,80 @@ use crate::layer4::{self, Tally, Whose};
 use crate::preamble::{Preamble, Told};
 use crate::relay::{self, Relayed, Watch};
 use crate::route::ServerName;
+use crate::secure;
 use crate::snapshot::{ActionRt, PoolRt};
 
 /// Serves a connection to its end.
 pub(crate) async fn run(mut client: Client) {
     let mut tally = Tally::default();
-    let failure = serve(&mut client, &mut tally).await.err();
+    let core = client.core.clone();
+    let failure = match begin(&mut client, &mut tally).await {
+        Err(failure) => {
+            client.stream.reset_on_close();
+            record(&core, Whose::of(&client), &tally, Some(failure));
+            return;
+        }
+        Ok(told) if is_secure(&client) => {
+            let whose = Whose::of(&client);
+            // As large as the rest together, and soon over.
+            match Box::pin(secure::begin(client)).await {
+                Err(failure) => return record(&core, whose, &tally, Some(failure)),
+                Ok(behind) => {
+                    let told = secured(&behind, told, &mut tally);
+                    client = behind;
+                    serve(&mut client, told, &mut tally).await
+                }
+            }
+        }
+        Ok(told) => serve(&mut client, told, &mut tally).await,
+    }
+    .err();
     if failure.is_some() {
         // The client must not take what it got for complete.
         client.stream.reset_on_close();
     }
-    let whose = Whose {
-        listener: client.listener,
-        peer: client.peer,
-        began: client.began,
-        number: client.number,
-        protocol: "TCP",
-    };
-    layer4::record(&client.core, &whose, &tally, failure);
+    record(&core, Whose::of(&client), &tally, failure);
 }
 
-async fn serve(client: &mut Client, tally: &mut Tally) -> Result<(), Failure> {
+fn record(core: &Core, whose: Whose, tally: &Tally, failure: Option<Failure>) {
+    layer4::record(core, &whose, tally, failure);
+}
+
+impl Whose {
+    fn of(client: &Client) -> Whose {
+        Whose {
+            listener: client.listener,
+            peer: client.peer,
+            began: client.began,
+            number: client.number,
+            protocol: "TCP",
+            secured: client.secured.clone(),
+        }
+    }
+}
+
+/// Finds out who the client is, and its pool.
+async fn begin(client: &mut Client, tally: &mut Tally) -> Result<Told, Failure> {
     detect::proxy_header(client).await?;
     let told = route(client, tally).await?;
+    if tally.pool.is_none() { Err(Failure::NO_ROUTE_TCP) } else { Ok(told) }
+}
+
+/// Whether TLS ends here.
+fn is_secure(client: &Client) -> bool {
+    let snapshot = client.core.snapshot();
+    snapshot.listener(client.listener).is_some_and(|listener| listener.plan.tls.is_some())
+}
+
+/// What is known of the client once TLS has ended.
+fn secured(client: &Client, mut told: Told, tally: &mut Tally) -> Told {
+    let name = client.secured.as_ref().map(|secured| secured.server_name.to_string());
+    told.server_name = name.filter(|name| !name.is_empty());
+    tally.server_name.clone_from(&told.server_name);
+    told
+}
+
+async fn serve(client: &mut Client, told: Told, tally: &mut Tally) -> Result<(), Failure> {
     let Some(pool) = tally.pool.clone() else { return Err(Failure::NO_ROUTE_TCP) };
     let idle = idle_time(client);
     let upstream = dial(client, &pool, &told, tally).await?;

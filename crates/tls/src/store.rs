@@ -7,50 +7,67 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{SignatureAlgorithm, SignatureScheme};
 
-use crate::names;
-
 /// Certificates by name.
 #[derive(Debug, Default)]
-pub struct Store {
+pub(crate) struct Store {
     /// Names in lower case; `*.example.com` stands as it is.
-    by_name: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    by_name: HashMap<Box<str>, Vec<Arc<CertifiedKey>>>,
     first: Option<Arc<CertifiedKey>>,
+    /// A name of the first: certificates that share it stand in for it.
+    first_name: Box<str>,
 }
 
 impl Store {
-    /// Adds a certificate under all its names.
-    pub fn add(&mut self, certified: Arc<CertifiedKey>) {
+    /// Adds a certificate under its names, which are in lower case. The first is for all other names.
+    pub(crate) fn add(&mut self, certified: &Arc<CertifiedKey>, names: &[String]) {
         if self.first.is_none() {
             self.first = Some(certified.clone());
+            self.first_name = names.first().map_or("", String::as_str).into();
         }
-        for name in certified.cert.first().map(|cert| names::of(cert)).unwrap_or_default() {
-            self.by_name.entry(name).or_default().push(certified.clone());
+        for name in names {
+            self.by_name.entry(name.as_str().into()).or_default().push(certified.clone());
         }
     }
 
-    /// Names that certificates are known under.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
+    /// Whether a request for `host` came by a connection whose client asked for `named`, and another
+    /// certificate would have been shown to one that asks for `host`. Both in lower case.
+    pub(crate) fn misdirected(&self, named: &str, host: &str) -> bool {
+        if named == host {
+            return false;
+        }
+        // A host that has no certificate of its own is served under any.
+        let Some(wanted) = self.of(host) else { return false };
+        let shown = self.of(named).unwrap_or_else(|| self.usual());
+        !wanted.iter().any(|one| shown.iter().any(|other| Arc::ptr_eq(one, other)))
     }
 
-    fn find(&self, name: &str, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let name = name.to_ascii_lowercase();
+    /// The certificates for a name.
+    fn of(&self, name: &str) -> Option<&[Arc<CertifiedKey>]> {
         let above = || name.split_once('.').map(|(_, rest)| format!("*.{rest}"));
-        let found = self.by_name.get(&name).or_else(|| self.by_name.get(&above()?))?;
-        // Elliptic curves cost a handshake less; among equals the first.
-        let usable =
-            |certified: &&Arc<CertifiedKey>| certified.key.choose_scheme(schemes).is_some();
-        let light =
-            |certified: &&Arc<CertifiedKey>| certified.key.algorithm() != SignatureAlgorithm::RSA;
-        let best = found.iter().filter(usable).find(light);
-        best.or_else(|| found.iter().find(usable)).or(found.first()).cloned()
+        let found = self.by_name.get(name).or_else(|| self.by_name.get(above()?.as_str()))?;
+        Some(found)
     }
+
+    /// The certificates for those who ask for no name, or for one that nobody has.
+    fn usual(&self) -> &[Arc<CertifiedKey>] {
+        self.by_name.get(&self.first_name).map_or(self.first.as_slice(), Vec::as_slice)
+    }
+}
+
+/// Elliptic curves cost a handshake less; among equals the first. One that the client has no scheme
+/// for is better than none: it will say so.
+fn best(of: &[Arc<CertifiedKey>], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    let usable = |certified: &&Arc<CertifiedKey>| certified.key.choose_scheme(schemes).is_some();
+    let light =
+        |certified: &&Arc<CertifiedKey>| certified.key.algorithm() != SignatureAlgorithm::RSA;
+    let best = of.iter().filter(usable).find(light);
+    best.or_else(|| of.iter().find(usable)).or(of.first()).cloned()
 }
 
 impl ResolvesServerCert for Store {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name();
-        let found = named.and_then(|name| self.find(name, hello.signature_schemes()));
-        found.or_else(|| self.first.clone())
+        let named = hello.server_name().map(str::to_ascii_lowercase);
+        let found = named.and_then(|name| self.of(&name)).unwrap_or_else(|| self.usual());
+        best(found, hello.signature_schemes())
     }
 }

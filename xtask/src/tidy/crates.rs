@@ -24,7 +24,11 @@ const ROWS: &[Row] = &[
     Row { name: "httpd-pages", internal: &[], external: &[] },
     Row { name: "observe", internal: &["plan"], external: &["foldhash"] },
     Row { name: "net", internal: &[], external: &["libc", "rustix", "rustls", "socket2", "tokio"] },
-    Row { name: "tls", internal: &["plan"], external: &["rustls", "rustls-native-certs"] },
+    Row {
+        name: "tls",
+        internal: &["plan"],
+        external: &["arc-swap", "aws-lc-rs", "rustls", "rustls-native-certs"],
+    },
     Row { name: "http2", internal: &["net", "wire"], external: &["bytes", "h2", "http", "tokio"] },
     Row {
         name: "proxy",
@@ -75,6 +79,7 @@ const ROWS: &[Row] = &[
 /// Each engine has one door: its name in code, and where that name may stand.
 const DOORS: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["crates/config/"]),
+    ("aws_lc_rs", &["crates/tls/"]),
     ("axum", &["crates/admin/"]),
     ("clap", &["crates/evenkeel/", "xtask/"]),
     ("clap_complete", &["crates/evenkeel/"]),

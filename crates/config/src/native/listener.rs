@@ -153,13 +153,25 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         name: "tls",
         kind: Kind::Table(|| keys(super::tls::LISTENER)),
         default: "",
-        doc: "TLS, ended here; for protocol http.",
+        doc: "TLS, ended here; for protocols http and tcp.",
         set: |draft, value, reader| {
             let mut tls = evenkeel_plan::ListenerTls::default();
             let example = "{ certificates = [{ cert = \"site.pem\", key = \"site.key\" }] }";
             let target = (&mut tls, &mut draft.inner);
             table("tls", super::tls::LISTENER, target, (value, example), reader);
             draft.plan.tls = Some(tls);
+        },
+    },
+    Row {
+        name: "redirect_https",
+        kind: Kind::Any("true, or the port of https"),
+        default: "false",
+        doc: "Requests are sent to https (status 308), at port 443 or this one, those below /.well-known/acme-challenge/ aside. For protocol http without tls.",
+        set: |draft, value, reader| {
+            draft.plan.redirect_https = match value.is_integer() {
+                true => value.integer(reader, 1..=65_535).and_then(|port| u16::try_from(port).ok()),
+                false => value.boolean(reader).unwrap_or(false).then_some(443),
+            };
         },
     },
     Row {

@@ -8,7 +8,7 @@ use super::value::{Reader, Value};
 const TEMPLATE_MAX: usize = 4096;
 
 /// The fields a template may name; docs/access-log.md says what they are.
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 32] = [
     "time",
     "time_clf",
     "unix_ms",
@@ -26,6 +26,10 @@ const FIELDS: [&str; 28] = [
     "query",
     "host",
     "protocol",
+    "tls_version",
+    "tls_cipher",
+    "sni",
+    "tls_resumed",
     "status",
     "bytes_in",
     "bytes_out",

@@ -1,9 +1,10 @@
 //! `[listener.tls]` and `[pool.tls]`
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use evenkeel_plan::{
-    CertificateFiles, ClientCertificates, ListenerTls, PoolTls, TlsVersion, Verify,
+    CertificateFiles, Ciphers, ClientCertificates, Hsts, ListenerTls, PoolTls, TlsVersion, Verify,
 };
 
 use super::row::{Kind, Row, keys, read};
@@ -18,7 +19,7 @@ pub(crate) const LISTENER: &[Row<ListenerTls>] = &[
         name: "certificates",
         kind: Kind::Tables(|| keys(FILES)),
         default: "",
-        doc: "Certificates with their keys, chosen by the name the client asks for, exactly or by wildcard; ECDSA before RSA where a client can have either. The first is for all others. Required.",
+        doc: "Certificates with their keys, 10000 at most, chosen by the name the client asks for, exactly or by wildcard; ECDSA before RSA where a client can have either. The first is for all others. Required.",
         set: |tls, value, reader| {
             let Some(items) = value.items() else {
                 let _ = value.expected::<()>(reader, "an array of { cert = \"…\", key = \"…\" }");
@@ -37,16 +38,69 @@ pub(crate) const LISTENER: &[Row<ListenerTls>] = &[
         },
     },
     Row {
+        name: "ciphers",
+        kind: Kind::Word(&["intermediate", "modern"]),
+        default: "intermediate",
+        doc: "Mozilla's lists: intermediate (TLS 1.2 and 1.3, forward secrecy and authenticated encryption only) or modern (TLS 1.3 only).",
+        set: |tls, value, reader| {
+            let words = Ciphers::ALL.map(|(ciphers, word)| (word, ciphers));
+            tls.ciphers = value.one_of(reader, &words).unwrap_or_default();
+        },
+    },
+    Row {
         name: "clients",
         kind: Kind::Table(|| keys(CLIENTS)),
         default: "",
         doc: "Certificates of clients.",
+        set: |tls, value, reader| tls.clients = clients(value, reader),
+    },
+    Row {
+        name: "ticket_keys",
+        kind: Kind::Text,
+        default: "",
+        doc: "A file of keys for session tickets, for several processes: 32 to 80 bytes in hexadecimal in a line, the newest first, 16 at most. Without it the process makes its own, a new one every six hours.",
+        set: |tls, value, reader| tls.ticket_keys = Some(path(value, reader)),
+    },
+    Row {
+        name: "hsts",
+        kind: Kind::Or("a duration like \"180d\"", || keys(HSTS)),
+        default: "",
+        doc: "Answers say Strict-Transport-Security for so long; what members say of it is replaced. For protocol http.",
+        set: |tls, value, reader| tls.hsts = hsts(value, reader),
+    },
+    Row {
+        name: "misdirected",
+        kind: Kind::Word(&["refuse", "serve"]),
+        default: "refuse",
+        doc: "Requests on a connection that asked for another server name, for a host that has another certificate on this listener: 421, or served.",
         set: |tls, value, reader| {
-            let mut clients = ClientCertificates { ca: PathBuf::new(), required: true };
-            let Some(table) = value.table(reader, "{ ca = \"clients.pem\" }") else { return };
-            read(CLIENTS, &[], "listener.tls.clients", table, &mut clients, reader);
-            tls.clients = Some(clients);
+            let words = [("refuse", true), ("serve", false)];
+            tls.refuse_misdirected = value.one_of(reader, &words).unwrap_or(true);
         },
+    },
+];
+
+const HSTS: &[Row<Hsts>] = &[
+    Row {
+        name: "max_age",
+        kind: Kind::Duration,
+        default: "180d",
+        doc: "For how long browsers come back by TLS only; 0 ends it.",
+        set: |hsts, value, reader| hsts.max_age = age(value, reader).unwrap_or(hsts.max_age),
+    },
+    Row {
+        name: "subdomains",
+        kind: Kind::Boolean,
+        default: "false",
+        doc: "Also to all names below (includeSubDomains).",
+        set: |hsts, value, reader| hsts.subdomains = value.boolean(reader).unwrap_or(false),
+    },
+    Row {
+        name: "preload",
+        kind: Kind::Boolean,
+        default: "false",
+        doc: "The name may go into the lists that browsers come with.",
+        set: |hsts, value, reader| hsts.preload = value.boolean(reader).unwrap_or(false),
     },
 ];
 
@@ -65,6 +119,13 @@ const FILES: &[Row<CertificateFiles>] = &[
         doc: "A PEM file with the private key.",
         set: |files, value, reader| files.key = path(value, reader),
     },
+    Row {
+        name: "ocsp",
+        kind: Kind::Text,
+        default: "",
+        doc: "A DER file with an OCSP answer, 16 KiB at most, stapled to the certificate of a listener. Something else must renew it.",
+        set: |files, value, reader| files.ocsp = Some(path(value, reader)),
+    },
 ];
 
 const CLIENTS: &[Row<ClientCertificates>] = &[
@@ -81,6 +142,23 @@ const CLIENTS: &[Row<ClientCertificates>] = &[
         default: "true",
         doc: "Clients without a certificate are turned away.",
         set: |clients, value, reader| clients.required = value.boolean(reader).unwrap_or(true),
+    },
+    Row {
+        name: "crl",
+        kind: Kind::Texts,
+        default: "",
+        doc: "PEM files with lists of revoked certificates, 100 at most. Who signed no list has revoked nothing.",
+        set: |clients, value, reader| {
+            let files = value.one_or_more(reader, |value, reader| value.string(reader));
+            clients.crl = files.unwrap_or_default().into_iter().map(PathBuf::from).collect();
+        },
+    },
+    Row {
+        name: "forward",
+        kind: Kind::Boolean,
+        default: "true",
+        doc: "Members are told the client's certificate: Client-Cert and Client-Cert-Chain (RFC 9440).",
+        set: |clients, value, reader| clients.forward = value.boolean(reader).unwrap_or(true),
     },
 ];
 
@@ -115,10 +193,46 @@ pub(crate) const POOL: &[Row<PoolTls>] = &[
     },
 ];
 
+fn clients(value: Value<'_>, reader: &mut Reader<'_>) -> Option<ClientCertificates> {
+    let (ca, crl) = (PathBuf::new(), Vec::new());
+    let mut clients = ClientCertificates { ca, required: true, crl, forward: true };
+    let table = value.table(reader, "{ ca = \"clients.pem\" }")?;
+    let before = reader.diagnostics.len();
+    let places = read(CLIENTS, &[], "listener.tls.clients", table, &mut clients, reader);
+    if clients.ca.as_os_str().is_empty() {
+        let told = places.iter().any(|(key, _)| key == "ca") || reader.suggested("ca", before);
+        if !told {
+            let help = "add ca = \"clients.pem\": whose signatures are believed";
+            reader.error_help(value.span(), "`clients` needs a `ca`", "", help);
+        }
+        return None;
+    }
+    Some(clients)
+}
+
+fn hsts(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Hsts> {
+    let mut hsts =
+        Hsts { max_age: Duration::from_secs(180 * 86_400), subdomains: false, preload: false };
+    if let Some(table) = value.as_table() {
+        read(HSTS, &[], "listener.tls.hsts", table, &mut hsts, reader);
+    } else {
+        hsts.max_age = age(value, reader)?;
+    }
+    Some(hsts)
+}
+
+fn age(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Duration> {
+    let age = value.duration(reader)?;
+    match age.subsec_nanos() > 0 {
+        true => value.wrong(reader, "expected whole seconds"),
+        false => Some(age),
+    }
+}
+
 fn certificate(value: Value<'_>, reader: &mut Reader<'_>) -> Option<CertificateFiles> {
     let example = "{ cert = \"site.pem\", key = \"site.key\" }";
     let table = value.table(reader, example)?;
-    let mut files = CertificateFiles { cert: PathBuf::new(), key: PathBuf::new() };
+    let mut files = CertificateFiles::new(PathBuf::new(), PathBuf::new());
     read(FILES, &[], "a certificate", table, &mut files, reader);
     if files.cert.as_os_str().is_empty() || files.key.as_os_str().is_empty() {
         return value.wrong(reader, format!("a certificate needs both files: {example}"));
@@ -137,6 +251,10 @@ pub(crate) fn rebase_listener(tls: &mut ListenerTls, folder: &Path) {
     }
     if let Some(clients) = &mut tls.clients {
         clients.ca = folder.join(&clients.ca);
+        clients.crl.iter_mut().for_each(|path| *path = folder.join(&*path));
+    }
+    if let Some(path) = &mut tls.ticket_keys {
+        *path = folder.join(&*path);
     }
 }
 
@@ -153,4 +271,7 @@ pub(crate) fn rebase_pool(tls: &mut PoolTls, folder: &Path) {
 fn rebase(files: &mut CertificateFiles, folder: &Path) {
     files.cert = folder.join(&files.cert);
     files.key = folder.join(&files.key);
+    if let Some(path) = &mut files.ocsp {
+        *path = folder.join(&*path);
+    }
 }

@@ -1,5 +1,6 @@
 //! Strategies for listeners and routes.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use evenkeel_plan::*;
@@ -103,19 +104,29 @@ fn listener_limits() -> impl Strategy<Value = ListenerLimits> {
         or(d.uri_bytes, bytes(256, 1 << 20)),
         or(d.headers, 1_u32..=10_000),
         or(d.body, prop_oneof![Just(Bytes(0)), bytes(0, u64::MAX)]),
-        or(d.connections, 1_u32..=10_000_000),
+        (or(d.connections, 1_u32..=10_000_000), or(d.handshakes, 1_u32..=1_000_000)),
         or(d.requests_per_connection, any::<u32>()),
         or(d.streams, 1_u32..=10_000),
         or(d.body_rate_min, any::<u32>()),
     )
         .prop_map(
-            |(header_bytes, uri_bytes, headers, body, connections, most, streams, rate)| {
+            |(
+                header_bytes,
+                uri_bytes,
+                headers,
+                body,
+                (connections, handshakes),
+                most,
+                streams,
+                rate,
+            )| {
                 ListenerLimits {
                     header_bytes,
                     uri_bytes,
                     headers,
                     body,
                     connections,
+                    handshakes,
                     requests_per_connection: most,
                     streams,
                     body_rate_min: rate,
@@ -174,23 +185,56 @@ fn udp() -> impl Strategy<Value = Udp> {
 }
 
 pub fn files() -> impl Strategy<Value = CertificateFiles> {
-    ("[a-z]{1,8}/[a-z]{1,8}\\.pem", "/[a-z]{1,8}\\.key")
-        .prop_map(|(cert, key)| CertificateFiles { cert: cert.into(), key: key.into() })
+    ("[a-z]{1,8}/[a-z]{1,8}\\.pem", "/[a-z]{1,8}\\.key", of("[a-z]{1,8}\\.ocsp")).prop_map(
+        |(cert, key, ocsp)| CertificateFiles {
+            cert: cert.into(),
+            key: key.into(),
+            ocsp: ocsp.map(Into::into),
+        },
+    )
 }
 
+fn client_certificates() -> impl Strategy<Value = ClientCertificates> {
+    let crl = prop::collection::vec("[a-z]{1,8}\\.crl".prop_map(PathBuf::from), 0..3);
+    ("[a-z]{1,8}\\.pem", any::<bool>(), crl, any::<bool>()).prop_map(
+        |(ca, required, crl, forward)| ClientCertificates { ca: ca.into(), required, crl, forward },
+    )
+}
+
+fn hsts() -> impl Strategy<Value = Hsts> {
+    (0_u64..=3650 * 86_400, any::<bool>(), any::<bool>()).prop_map(
+        |(seconds, subdomains, preload)| Hsts {
+            max_age: Duration::from_secs(seconds),
+            subdomains,
+            preload,
+        },
+    )
+}
+
+/// For HTTP, or for TCP, which knows no HSTS.
 fn listener_tls() -> impl Strategy<Value = ListenerTls> {
-    let clients = ("[a-z]{1,8}\\.pem", any::<bool>())
-        .prop_map(|(ca, required)| ClientCertificates { ca: ca.into(), required });
     (
         prop::collection::vec(files(), 1..3),
+        select(Ciphers::ALL.map(|(ciphers, _)| ciphers).to_vec()),
         select(vec![TlsVersion::V12, TlsVersion::V13]),
-        of(clients),
+        of(client_certificates()),
+        of("[a-z]{1,8}\\.key".prop_map(PathBuf::from)),
+        of(hsts()),
+        any::<bool>(),
     )
-        .prop_map(|(certificates, min_version, clients)| ListenerTls {
-            certificates,
-            min_version,
-            clients,
-        })
+        .prop_map(
+            |(certificates, ciphers, min_version, clients, ticket_keys, hsts, refuse)| {
+                ListenerTls {
+                    certificates,
+                    ciphers,
+                    min_version,
+                    clients,
+                    ticket_keys,
+                    hsts,
+                    refuse_misdirected: refuse,
+                }
+            },
+        )
 }
 
 pub fn listener() -> impl Strategy<Value = Listener> {
@@ -203,7 +247,7 @@ pub fn listener() -> impl Strategy<Value = Listener> {
         forwarded(),
         proxy_protocol(),
         tcp(usual),
-        (udp(), of(listener_tls())),
+        (udp(), of(listener_tls()), of(1_u16..=65_535)),
     )
         .prop_map(
             |(
@@ -213,7 +257,7 @@ pub fn listener() -> impl Strategy<Value = Listener> {
                 forwarded,
                 proxy,
                 tcp,
-                (udp, tls),
+                (udp, tls, redirect),
             )| {
                 let usual = Listener::new(name, bind).speaking(protocol);
                 Listener {
@@ -223,7 +267,12 @@ pub fn listener() -> impl Strategy<Value = Listener> {
                     proxy_protocol: proxy,
                     tcp,
                     udp,
-                    tls: tls.filter(|_| protocol == Protocol::Http),
+                    redirect_https: redirect
+                        .filter(|_| protocol == Protocol::Http && tls.is_none()),
+                    tls: tls.filter(|_| protocol != Protocol::Udp).map(|tls| ListenerTls {
+                        hsts: tls.hsts.filter(|_| protocol == Protocol::Http),
+                        ..tls
+                    }),
                     ..usual
                 }
             },
@@ -298,8 +347,8 @@ fn conditions() -> impl Strategy<Value = Conditions> {
     let value = prop_oneof![
         Just(ValueMatch::Present),
         Just(ValueMatch::Absent),
-        "[a-zA-Z0-9 =;\"'$]{0,8}".prop_map(|text| ValueMatch::Exact(text)),
-        "[a-z]{1,4}[+*]?".prop_map(|text| ValueMatch::Regex(text)),
+        "[a-zA-Z0-9 =;\"'$]{0,8}".prop_map(ValueMatch::Exact),
+        "[a-z]{1,4}[+*]?".prop_map(ValueMatch::Regex),
     ];
     let named = prop::collection::btree_map("[a-z]{1,5}", prop::collection::vec(value, 1..3), 0..3);
     let named = named.prop_map(|named| {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use evenkeel_config::{Fate, Honoured};
+use evenkeel_net::clock;
 use evenkeel_plan::{Action, Name, Plan};
+use evenkeel_tls::Keyring;
 
 use crate::cli::SourceArgs;
 use crate::output::{colours_wanted, complain, say};
@@ -37,9 +39,16 @@ fn tell(loaded: evenkeel_config::Loaded) -> Result<Plan, ExitCode> {
 pub(crate) fn check(source: &SourceArgs) -> ExitCode {
     match load_with_table(source) {
         Ok((plan, honoured)) => {
-            if let Err(problems) = evenkeel_tls::load(&plan) {
-                problems.iter().for_each(|why| complain(format_args!("error: {why}")));
-                return ExitCode::from(CONFIGURATION);
+            let now = clock::wall().as_secs();
+            match Keyring::new(now, false).load(&plan, now) {
+                Ok(loaded) => {
+                    let warnings = loaded.warnings.iter();
+                    warnings.for_each(|why| complain(format_args!("warning: {why}")));
+                }
+                Err(problems) => {
+                    problems.iter().for_each(|why| complain(format_args!("error: {why}")));
+                    return ExitCode::from(CONFIGURATION);
+                }
             }
             summarise(&plan);
             directives(&honoured);

@@ -25,7 +25,7 @@ const CONNECTIONS_MAX: u64 = 1000;
 
 pub(crate) fn demo(args: &DemoArgs) -> ExitCode {
     match plan(args) {
-        Ok(plan) => server::serve(Source::Plan(Box::new(plan.clone())), plan, introduce),
+        Ok(plan) => server::serve(Source::Plan(Box::new(plan.clone())), plan, false, introduce),
         Err(error) => {
             complain(format!("error: the demo's servers do not start: {error}"));
             ExitCode::from(RUNTIME)

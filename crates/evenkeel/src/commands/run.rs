@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use evenkeel_control::Source;
 
-use crate::cli::SourceArgs;
+use crate::cli::RunArgs;
 use crate::commands::check;
 use crate::server;
 
-pub(crate) fn run(source: &SourceArgs) -> ExitCode {
+pub(crate) fn run(args: &RunArgs) -> ExitCode {
+    let source = &args.source;
     let plan = match check::load(source) {
         Ok(plan) => plan,
         Err(code) => return code,
@@ -17,5 +18,5 @@ pub(crate) fn run(source: &SourceArgs) -> ExitCode {
         true => Source::Apache(source.path(), source.apache_options()),
         false => Source::File(source.path()),
     };
-    server::serve(from, plan, |_| {})
+    server::serve(from, plan, args.tls_key_log, |_| {})
 }

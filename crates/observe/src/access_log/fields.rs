@@ -66,6 +66,10 @@ fields! {
     Query "query" false "the target after its `?`";
     Host "host" true "the requested host, or the name in a ClientHello";
     Protocol "protocol" true "`HTTP/1.1`, `HTTP/1.0`, `TCP` or `UDP`";
+    TlsVersion "tls_version" true "`TLSv1.3` or `TLSv1.2`, on connections whose TLS ends here";
+    TlsCipher "tls_cipher" true "the cipher suite";
+    Sni "sni" true "the server name that the client asked for";
+    TlsResumed "tls_resumed" true "`yes` when the connection resumed an earlier session, else `no`";
     Status "status" true "the status the client got; 0 when it left before it got one, and where there are none";
     BytesIn "bytes_in" true "bytes read from the client, head included";
     BytesOut "bytes_out" true "bytes written to the client, head included";
@@ -101,6 +105,14 @@ impl Field {
             Field::Query => text(query(r.target)),
             Field::Host => text(r.host),
             Field::Protocol => text(r.protocol.as_bytes()),
+            Field::TlsVersion => text(r.tls.version.as_bytes()),
+            Field::TlsCipher => text(r.tls.cipher.as_bytes()),
+            Field::Sni => text(r.tls.server_name.as_bytes()),
+            Field::TlsResumed => match (r.tls.version.is_empty(), r.tls.resumed) {
+                (true, _) => Absent,
+                (false, true) => FieldValue::Text(b"yes"),
+                (false, false) => FieldValue::Text(b"no"),
+            },
             Field::Status => Number(r.status.into()),
             Field::BytesIn => Number(r.bytes_in),
             Field::BytesOut => Number(r.bytes_out),

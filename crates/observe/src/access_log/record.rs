@@ -33,6 +33,8 @@ pub struct Record<'a> {
     pub host: &'a [u8],
     /// `HTTP/1.1`, `HTTP/1.0`, `HTTP/2`.
     pub protocol: &'a str,
+    /// What TLS agreed on with the client.
+    pub tls: Tls<'a>,
     /// The status the client got; 0 when it left before it got one.
     pub status: u16,
     /// Bytes read from the client for this exchange, head included.
@@ -56,6 +58,19 @@ pub struct Record<'a> {
     pub user_agent: &'a [u8],
     /// The request's `Referer`.
     pub referer: &'a [u8],
+}
+
+/// What TLS agreed on; empty where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tls<'a> {
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub version: &'a str,
+    /// The cipher suite's name.
+    pub cipher: &'a str,
+    /// The server name that the client asked for.
+    pub server_name: &'a str,
+    /// The session was resumed.
+    pub resumed: bool,
 }
 
 /// What affinity did for an exchange.

@@ -78,6 +78,7 @@ pub struct Snapshot {
     pub(super) listeners: Bounded<u32, ListenerCounts>,
     pub(super) bytes: Bounded<(u32, u32), Bytes>,
     pub(super) refusals: Bounded<(u32, &'static str), u64>,
+    pub(super) handshakes: Bounded<(u32, &'static str, bool), u64>,
     pub(super) retries: Bounded<(u32, &'static str), u64>,
     pub(super) dials: Bounded<(u32, Dial), u64>,
     pub(super) folded: u64,
@@ -117,6 +118,7 @@ impl CoreMetrics {
                 listeners: Bounded::new(PAIRS_MAX),
                 bytes: Bounded::new(PAIRS_MAX),
                 refusals: Bounded::new(PAIRS_MAX),
+                handshakes: Bounded::new(PAIRS_MAX),
                 retries: Bounded::new(PAIRS_MAX),
                 dials: Bounded::new(PAIRS_MAX),
                 folded: 0,
@@ -203,6 +205,13 @@ impl CoreMetrics {
     /// The balancer answered by itself, or cut a connection. `cause` is the cause code.
     pub fn refused(&mut self, listener: u32, cause: &'static str) {
         if let Some(count) = self.counts.refusals.get((listener, cause)) {
+            *count += 1;
+        }
+    }
+
+    /// A TLS handshake with a client succeeded; `version` as the access log has it.
+    pub fn shook_hands(&mut self, listener: u32, version: &'static str, resumed: bool) {
+        if let Some(count) = self.counts.handshakes.get((listener, version, resumed)) {
             *count += 1;
         }
     }

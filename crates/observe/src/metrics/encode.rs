@@ -195,6 +195,12 @@ fn counted(
                 write(&[name(listener), (*cause).into()], (*count).into());
             }
         }
+        n if n == table::TLS_HANDSHAKES.name => {
+            for ((listener, version, resumed), count) in &merged.handshakes {
+                let resumed = if *resumed { "yes" } else { "no" };
+                write(&[name(listener), (*version).into(), resumed.into()], (*count).into());
+            }
+        }
         n if n == table::RETRIES.name => {
             for ((pool, cause), count) in &merged.retries {
                 write(&[name(pool), (*cause).into()], (*count).into());

@@ -11,6 +11,7 @@ pub struct Merged {
     pub(super) listeners: BTreeMap<u32, ListenerCounts>,
     pub(super) bytes: BTreeMap<(u32, u32), Bytes>,
     pub(super) refusals: BTreeMap<(u32, &'static str), u64>,
+    pub(super) handshakes: BTreeMap<(u32, &'static str, bool), u64>,
     pub(super) retries: BTreeMap<(u32, &'static str), u64>,
     pub(super) dials: BTreeMap<(u32, Dial), u64>,
     pub(super) folded: u64,
@@ -73,6 +74,7 @@ impl Merged {
             self.bytes.entry(*key).or_default().add(*bytes);
         }
         add_all(&mut self.refusals, snapshot.refusals.entries());
+        add_all(&mut self.handshakes, snapshot.handshakes.entries());
         add_all(&mut self.retries, snapshot.retries.entries());
         add_all(&mut self.dials, snapshot.dials.entries());
         self.folded += snapshot.folded;

@@ -73,6 +73,10 @@ metrics! {
         "Bytes from clients (in) and to them (out), heads included.";
     REFUSALS: Counter "evenkeel_refusals_total" ["listener", "cause"] ""
         "Answers the balancer gave in place of a member, and connections it cut, by cause.";
+    TLS_HANDSHAKES: Counter "evenkeel_tls_handshakes_total" ["listener", "version", "resumed"] ""
+        "TLS handshakes with clients that succeeded, by version, and whether a session was resumed (yes, no). Those that failed are refusals.";
+    CERTIFICATE_EXPIRY: Gauge "evenkeel_certificate_expiry_seconds" ["listener", "certificate"] "seconds"
+        "Time until a certificate in use ends, below 0 once it has; of the 1000 that end first.";
     RETRIES: Counter "evenkeel_retries_total" ["pool", "cause"] ""
         "Further attempts after a first one failed, by why it failed.";
     DIALS: Counter "evenkeel_dials_total" ["pool", "result"] ""

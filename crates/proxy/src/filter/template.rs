@@ -7,6 +7,8 @@ pub enum Place {
     Client,
     /// The host as asked for, with its port if any.
     Host,
+    /// The same in lower case without port; stands in no text of a configuration.
+    HostName,
     /// `http` or `https`.
     Scheme,
     /// The path as sent by the client.
@@ -75,6 +77,16 @@ impl Template {
         if !plain.is_empty() {
             pieces.push(Piece::Text(plain.into()));
         }
+        Template { pieces: pieces.into() }
+    }
+
+    /// The same request by `https` at a port.
+    pub(crate) fn to_https(port: u16) -> Template {
+        let mut pieces = vec![Piece::Text("https://".into()), Piece::Place(Place::HostName)];
+        if port != 443 {
+            pieces.push(Piece::Text(format!(":{port}").into()));
+        }
+        pieces.extend([Piece::Place(Place::Path), Piece::Place(Place::Query)]);
         Template { pieces: pieces.into() }
     }
 

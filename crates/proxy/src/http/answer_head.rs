@@ -26,6 +26,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) cookie: Option<(&'a CookieAffinity, &'a [u8])>,
     pub(crate) https: bool,
     pub(crate) via: bool,
+    /// The line that takes the place of the member's own about TLS; empty: none does.
+    pub(crate) hsts: &'a [u8],
     /// Changes to where the answer points, and scheme and host of the request.
     pub(crate) reverse: &'a [Reverse],
     pub(crate) own: &'a [u8],
@@ -132,6 +134,9 @@ impl Answering<'_> {
             if field.drop || field.known == Known::ContentLength || self.edits.hides(name) {
                 continue;
             }
+            if !self.hsts.is_empty() && name.eq_ignore_ascii_case(b"strict-transport-security") {
+                continue;
+            }
             dated |= field.known == Known::Date;
             let value = field.value.of(buf);
             match self.points(name).then(|| reversed(self.reverse, self.own, value)).flatten() {
@@ -150,6 +155,7 @@ impl Answering<'_> {
                 Version::H10 => b"Via: 1.0 evenkeel\r\n",
             });
         }
+        out.extend_from_slice(self.hsts);
         if let Some((cookie, value)) = self.cookie {
             set_cookie(out, cookie, value, self.https);
         }

@@ -127,6 +127,11 @@ impl Asked {
         &self.path
     }
 
+    /// The host: lower case, without port and trailing dot; empty when none was named.
+    pub(crate) fn host(&self) -> &[u8] {
+        &self.host
+    }
+
     /// What routes are found by.
     pub(crate) fn wanted<'a>(&'a self, buf: &'a [u8], head: &'a RequestHead) -> Wanted<'a> {
         let facts = Some(Facts { buf, head, client: self.client });

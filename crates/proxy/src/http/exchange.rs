@@ -54,7 +54,9 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
             Err(failure) => Err(failure),
             Ok(()) => {
                 let wanted = scratch.asked.wanted(session.buffer.bytes(), &scratch.head);
-                taken = snapshot.find_route(listener, wanted);
+                taken = snapshot
+                    .find_redirect(listener, &scratch.asked)
+                    .or_else(|| snapshot.find_route(listener, wanted));
                 match taken.map(|route| (route, destination(session, scratch, route))) {
                     None => Err(Failure::NO_ROUTE),
                     Some((route, Some(pool))) => {
@@ -82,10 +84,13 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
 fn admit(session: &Session, scratch: &mut Scratch, listener: &ListenerRt) -> Result<(), Failure> {
     let random = || session.core.random();
     let (head, asked) = (&scratch.head, &mut scratch.asked);
-    let by_tls = session.secured;
     asked.read(session.buffer.bytes(), head, listener, session.peer.ip(), random)?;
-    asked.https |= by_tls;
-    Ok(())
+    let Some(secured) = &session.secured else { return Ok(()) };
+    asked.https = true;
+    match listener.misdirects(&secured.server_name, asked.host()) {
+        true => Err(Failure::MISDIRECTED),
+        false => Ok(()),
+    }
 }
 
 /// The pool that serves the request, if a member is to; a client that must learn of it is told with

@@ -63,6 +63,7 @@ impl Forwarding<'_> {
             cookie: self.cookie.as_ref().map(|(plan, value)| (*plan, &value[..])),
             https: scratch.asked.https,
             via: self.listener.plan.forwarded.via,
+            hsts: self.listener.hsts(),
             reverse: &self.route.reverse,
             own: own.as_bytes(),
         };

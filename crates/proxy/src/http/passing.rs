@@ -37,7 +37,7 @@ pub(crate) fn begin(
 ) -> Result<(), Failure> {
     let (head, buf) = (&scratch.head, session.buffer.bytes());
     scratch.asked.read_for_rules(buf, head, listener, session.peer.ip())?;
-    scratch.asked.https |= session.secured;
+    scratch.asked.https |= session.secured.is_some();
     let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
     let asked = Asked {
         method: head.method_span.of(buf),

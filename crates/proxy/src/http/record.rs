@@ -10,6 +10,7 @@ use evenkeel_wire::http1::{Known, Version, find};
 use crate::http::progress::Progress;
 use crate::http::scratch::Scratch;
 use crate::http::session::Session;
+use crate::secure::Secured;
 use crate::snapshot::{PoolRt, RouteRt, Snapshot};
 
 /// What is counted while an exchange goes on.
@@ -124,6 +125,7 @@ pub(crate) fn exchange(
             Version::H11 => "HTTP/1.1",
             Version::H10 => "HTTP/1.0",
         },
+        tls: Secured::logged(session.secured.as_deref()),
         status: tally.status,
         bytes_in: tally.bytes_in,
         bytes_out: tally.bytes_out,

@@ -25,6 +25,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) member: Toward<'a>,
     /// The client speaks HTTP/2.
     pub(crate) multiplexed: bool,
+    /// The lines that tell whose certificate the client showed.
+    pub(crate) identity: &'a [u8],
 }
 
 /// Whom a request is for.
@@ -49,7 +51,8 @@ impl<'a> Asking<'a> {
     ) -> Asking<'a> {
         let (buf, peer) = (session.buffer.bytes(), session.peer.ip());
         let (head, asked, multiplexed) = (&scratch.head, &scratch.asked, session.multiplexed);
-        Asking { buf, head, asked, listener, route, peer, member, multiplexed }
+        let identity = session.secured.as_ref().map_or(&[][..], |secured| &secured.identity[..]);
+        Asking { buf, head, asked, listener, route, peer, member, multiplexed, identity }
     }
 
     /// Writes the head.
@@ -79,6 +82,7 @@ impl<'a> Asking<'a> {
             write::field(out, b"Upgrade", upgrade.of(self.buf));
         }
         self.forwarded(out);
+        out.extend_from_slice(self.identity);
         self.route.request_edits.write(out, &|place, out| self.fill(place, out));
         out.extend_from_slice(b"\r\n");
     }
@@ -119,6 +123,8 @@ impl<'a> Asking<'a> {
             _ if name.eq_ignore_ascii_case(b"x-forwarded-server") => {
                 self.listener.plan.forwarded.style != ForwardedStyle::Apache
             }
+            // Who a client is tells whoever shook hands with it (RFC 9440 section 4).
+            _ if is_identity(name) => self.asked.trusted && !self.listener.asks_clients(),
             Known::XForwardedPort | Known::XRealIp => self.asked.trusted,
             Known::Http2Settings => false,
             _ => !self.is_request_id(name),
@@ -257,6 +263,7 @@ impl<'a> Asking<'a> {
             Place::Host => {
                 out.extend_from_slice(self.head.host.map_or(&[], |span| span.of(self.buf)))
             }
+            Place::HostName => out.extend_from_slice(self.asked.host()),
             Place::Scheme => out.extend_from_slice(self.scheme()),
             Place::Path => out.extend_from_slice(self.asked.path()),
             Place::Query => {
@@ -268,5 +275,13 @@ impl<'a> Asking<'a> {
             Place::RequestId => out.extend_from_slice(&self.asked.id),
             Place::Member => out.extend_from_slice(self.member.address.as_bytes()),
         }
+    }
+}
+/// `Client-Cert` and `Client-Cert-Chain`.
+fn is_identity(name: &[u8]) -> bool {
+    match name.len() {
+        11 => name.eq_ignore_ascii_case(b"client-cert"),
+        17 => name.eq_ignore_ascii_case(b"client-cert-chain"),
+        _ => false,
     }
 }

@@ -101,6 +101,11 @@ pub(crate) async fn send(
     out.extend_from_slice(b"Date: ");
     session.core.write_date(out);
     out.extend_from_slice(b"\r\n");
+    if session.secured.is_some()
+        && let Some(listener) = session.core.snapshot().listener(session.listener)
+    {
+        out.extend_from_slice(listener.hsts());
+    }
     if let Some(location) = own.location {
         write::field(out, b"Location", location);
     }

@@ -22,6 +22,7 @@ use crate::http::exchange;
 use crate::http::scratch::Scratch;
 use crate::http::{respond, tunnel};
 use crate::http2;
+use crate::secure::Secured;
 use crate::sessions::Place;
 
 /// How long a session stays on its feet after an answer before it counts as idle.
@@ -55,8 +56,8 @@ pub(crate) struct Session {
     pub(crate) number: u64,
     /// The connection is one stream of an HTTP/2 connection.
     pub(crate) multiplexed: bool,
-    /// The client's connection has TLS on it.
-    pub(crate) secured: bool,
+    /// What TLS agreed on with the client.
+    pub(crate) secured: Option<Rc<Secured>>,
 }
 
 /// What follows an exchange.
@@ -82,9 +83,9 @@ enum Woken {
 impl Session {
     /// A session on a connection.
     pub(crate) fn new(client: Client) -> Session {
-        let Client { core, place, listener, stream, peer, local, buffer, number, .. } = client;
-        let wait = Deadline::never();
-        let (began, secured) = (Micros(0), stream.is_tls());
+        let Client { core, place, listener, stream, peer, local, buffer, number, secured, .. } =
+            client;
+        let (wait, began) = (Deadline::never(), Micros(0));
         Session {
             core,
             place,

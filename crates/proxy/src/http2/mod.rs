@@ -17,6 +17,7 @@ use evenkeel_net::{Deadline, Peer, Stream, clock, pipe};
 use crate::cause::Failure;
 use crate::core::Core;
 use crate::http::session::{self, Session};
+use crate::secure::Secured;
 use crate::sessions::Place;
 use crate::snapshot::ListenerRt;
 
@@ -104,7 +105,7 @@ struct Shared {
     peer: Peer,
     local: Option<SocketAddr>,
     number: u64,
-    secured: bool,
+    secured: Option<Rc<Secured>>,
     /// Streams that are open.
     open: Cell<usize>,
     /// Wakes the connection.
@@ -259,10 +260,10 @@ impl Session {
             buffer: evenkeel_net::Buffer::new(),
             began: clock::now(),
             number: *number,
+            secured: shared.secured.clone(),
         };
         let mut session = Session::new(client);
         session.multiplexed = true;
-        session.secured = shared.secured;
         session
     }
 }

@@ -335,6 +335,7 @@ impl Flow {
             began: self.began,
             number: self.number,
             protocol: "UDP",
+            secured: None,
         };
         layer4::record(&front.core, &whose, &self.tally.borrow(), failure);
     }

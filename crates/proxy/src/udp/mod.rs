@@ -159,6 +159,7 @@ impl Front {
                     began: now,
                     number: self.core.next_connection(),
                     protocol: "UDP",
+                    secured: None,
                 };
                 layer4::record(&self.core, &whose, &tally, Some(failure));
                 None

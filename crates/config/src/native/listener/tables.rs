@@ -18,7 +18,7 @@ pub(super) const TIMEOUTS: &[Row<ListenerTimeouts>] = &[
         name: "header",
         kind: Kind::Duration,
         default: "10s",
-        doc: "From the first byte of a request's head to its last. Beyond: 408. Also for a PROXY header, and for a TLS ClientHello that is read for its names; beyond: closed.",
+        doc: "From the first byte of a request's head to its last. Beyond: 408. Also for a PROXY header, and for a TLS handshake; beyond: closed.",
         set: |t, value, reader| t.header = value.positive(reader).unwrap_or(t.header),
     },
     Row {
@@ -94,6 +94,15 @@ pub(super) const LIMITS: &[Row<ListenerLimits>] = &[
         set: |l, value, reader| {
             l.connections =
                 value.integer(reader, 1..=10_000_000).map_or(l.connections, |n| n as u32)
+        },
+    },
+    Row {
+        name: "handshakes",
+        kind: Kind::Whole,
+        default: "4096",
+        doc: "TLS handshakes under way, over all cores. Beyond, those that take longer than a second give way (tls-crowded), and new ones wait. Clients that have not yet said what they want do not count.",
+        set: |l, value, reader| {
+            l.handshakes = value.integer(reader, 1..=1_000_000).map_or(l.handshakes, |n| n as u32)
         },
     },
     Row {

@@ -38,6 +38,9 @@ pub(super) fn listener(listener: &Listener) -> Keys {
     keys.table("forwarded", forwarded(&listener.forwarded));
     keys.table("tcp", tcp(&listener.tcp, &usual.tcp));
     keys.table("udp", udp(&listener.udp, &usual.udp));
+    if let Some(port) = &listener.redirect_https {
+        keys.put("redirect_https", if *port == 443 { "true".to_owned() } else { number(port) });
+    }
     if let Some(tls) = &listener.tls {
         keys.table("tls", super::tls::listener(tls));
     }
@@ -93,6 +96,7 @@ fn limits(l: &ListenerLimits) -> Keys {
     keys.unless("headers", &l.headers, &usual.headers, number);
     keys.unless("body", &l.body, &usual.body, size);
     keys.unless("connections", &l.connections, &usual.connections, number);
+    keys.unless("handshakes", &l.handshakes, &usual.handshakes, number);
     keys.unless(
         "requests_per_connection",
         &l.requests_per_connection,

@@ -2,22 +2,51 @@
 
 use std::path::Path;
 
-use evenkeel_plan::{CertificateFiles, ListenerTls, PoolTls, TlsVersion, Verify};
+use evenkeel_plan::{
+    CertificateFiles, Ciphers, ClientCertificates, Hsts, ListenerTls, PoolTls, TlsVersion, Verify,
+};
 
-use super::{Keys, quoted};
+use super::parts::one_or_more;
+use super::{Keys, duration, quoted};
 
 pub(super) fn listener(tls: &ListenerTls) -> Keys {
     let mut keys = Keys::default();
     let certificates: Vec<String> = tls.certificates.iter().map(files).collect();
     keys.put("certificates", format!("[{}]", certificates.join(", ")));
     keys.unless("min_version", &tls.min_version, &TlsVersion::V12, |v| quoted(v.name()));
+    keys.unless("ciphers", &tls.ciphers, &Ciphers::Intermediate, |c| quoted(c.name()));
     if let Some(clients) = &tls.clients {
-        let mut inner = Keys::default();
-        inner.put("ca", path(&clients.ca));
-        inner.unless("required", &clients.required, &true, bool::to_string);
-        keys.table("clients", inner);
+        keys.table("clients", self::clients(clients));
     }
+    if let Some(keys_file) = &tls.ticket_keys {
+        keys.put("ticket_keys", path(keys_file));
+    }
+    if let Some(hsts) = &tls.hsts {
+        hsts_keys(hsts, &mut keys);
+    }
+    keys.unless("misdirected", &tls.refuse_misdirected, &true, |_| quoted("serve"));
     keys
+}
+
+fn clients(clients: &ClientCertificates) -> Keys {
+    let mut keys = Keys::default();
+    keys.put("ca", path(&clients.ca));
+    keys.unless("required", &clients.required, &true, bool::to_string);
+    keys.unless("crl", &clients.crl, &Vec::new(), |files| one_or_more(files, |file| path(file)));
+    keys.unless("forward", &clients.forward, &true, bool::to_string);
+    keys
+}
+
+fn hsts_keys(hsts: &Hsts, keys: &mut Keys) {
+    let age = duration(&hsts.max_age);
+    if !hsts.subdomains && !hsts.preload {
+        return keys.put("hsts", age);
+    }
+    let mut inner = Keys::default();
+    inner.put("max_age", age);
+    inner.unless("subdomains", &hsts.subdomains, &false, bool::to_string);
+    inner.unless("preload", &hsts.preload, &false, bool::to_string);
+    keys.table("hsts", inner);
 }
 
 pub(super) fn pool(tls: &PoolTls) -> Keys {
@@ -37,7 +66,9 @@ pub(super) fn pool(tls: &PoolTls) -> Keys {
 }
 
 fn files(files: &CertificateFiles) -> String {
-    format!("{{ cert = {}, key = {} }}", path(&files.cert), path(&files.key))
+    let ocsp = files.ocsp.as_ref().map(|file| format!(", ocsp = {}", path(file)));
+    let (cert, key) = (path(&files.cert), path(&files.key));
+    format!("{{ cert = {cert}, key = {key}{} }}", ocsp.unwrap_or_default())
 }
 
 fn path(path: &Path) -> String {

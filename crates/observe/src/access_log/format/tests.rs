@@ -2,6 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use super::super::Affinity;
 use super::*;
+use crate::access_log::Tls;
 
 fn record() -> Record<'static> {
     Record {
@@ -17,6 +18,7 @@ fn record() -> Record<'static> {
         target: b"/shop?q=1",
         host: b"shop.example.com",
         protocol: "HTTP/1.1",
+        tls: Tls::default(),
         status: 200,
         bytes_in: 120,
         bytes_out: 5000,

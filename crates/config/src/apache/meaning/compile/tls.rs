@@ -78,7 +78,7 @@ impl Ssl {
             },
             ca: self.ca.as_ref().or(outer.ca.as_ref()).filter(|_| require).cloned(),
             server_name: None,
-            client: machine.map(|path| CertificateFiles { cert: path.clone(), key: path.clone() }),
+            client: machine.map(|path| CertificateFiles::new(path.clone(), path.clone())),
         }
     }
 }
@@ -90,13 +90,14 @@ pub(super) fn listener<'s>(listener: &mut Listener, servers: impl Iterator<Item 
         for (at, cert) in ssl.certificates.iter().enumerate() {
             // Without a key of its own it is in the same file.
             let key = ssl.keys.get(at).unwrap_or(cert);
-            tls.certificates.push(CertificateFiles { cert: cert.clone(), key: key.clone() });
+            tls.certificates.push(CertificateFiles::new(cert.clone(), key.clone()));
         }
         if ssl.only_13 {
             tls.min_version = TlsVersion::V13;
         }
         if let (Some(required), Some(ca)) = (ssl.clients, &ssl.client_ca) {
-            tls.clients = Some(ClientCertificates { ca: ca.clone(), required });
+            let (ca, crl) = (ca.clone(), Vec::new());
+            tls.clients = Some(ClientCertificates { ca, required, crl, forward: false });
         }
     }
     if !tls.certificates.is_empty() {

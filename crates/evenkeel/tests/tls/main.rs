@@ -1,89 +1,19 @@
 //! TLS at the front door: to clients (curl, openssl) and to members. Certificates are made by
 //! openssl; where that is missing, the tests say so and pass over themselves.
 
-use std::path::{Path, PathBuf};
+mod bounds;
+mod certificates;
+mod clients;
+mod http;
+mod layer4;
+mod reload;
+mod sessions;
+
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use certificates::*;
 use evenkeel_testkit::*;
-use tempfile::TempDir;
-
-/// A folder of certificates that sign themselves.
-struct Certificates {
-    folder: TempDir,
-}
-
-impl Certificates {
-    fn new() -> Option<Certificates> {
-        let usable = |program: &str| {
-            Command::new(program).arg("version").stdout(Stdio::null()).status().is_ok()
-        };
-        if !usable("openssl") || Command::new("curl").arg("-V").output().is_err() {
-            eprintln!("skipped: openssl or curl is not installed");
-            return None;
-        }
-        Some(Certificates { folder: TempDir::new().expect("a folder") })
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.folder.path().join(file)
-    }
-
-    /// `NAME.pem` and `NAME.key`, by an elliptic curve or RSA.
-    fn make(&self, file: &str, names: &str, rsa: bool) -> (PathBuf, PathBuf) {
-        let (cert, key) = (self.path(&format!("{file}.pem")), self.path(&format!("{file}.key")));
-        let kind: &[&str] = match rsa {
-            true => &["-newkey", "rsa:2048"],
-            false => &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
-        };
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-nodes", "-days", "2", "-subj", &format!("/CN={file}")])
-            .args(kind)
-            .args(["-addext", &format!("subjectAltName={names}")])
-            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-            .arg("-keyout")
-            .arg(&key)
-            .arg("-out")
-            .arg(&cert)
-            .output()
-            .expect("openssl runs");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        (cert, key)
-    }
-}
-
-fn listed(files: &[(PathBuf, PathBuf)]) -> String {
-    let one = |(cert, key): &(PathBuf, PathBuf)| {
-        format!("{{ cert = \"{}\", key = \"{}\" }}", cert.display(), key.display())
-    };
-    files.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn config(certificates: &str, more: &str, origin: &Origin) -> String {
-    format!(
-        "[[listener]]\nname = \"web\"\nbind = \"127.0.0.1:0\"\npool = \"app\"\n\
-         [listener.tls]\ncertificates = [{certificates}]\n{more}\n\
-         [[pool]]\nname = \"app\"\nmembers = [\"{}\"]\n",
-        origin.member()
-    )
-}
-
-/// What curl gets: status and body; the error otherwise.
-fn curl(server: &Server, name: &str, ca: &Path, arguments: &[&str]) -> Result<String, String> {
-    let port = server.addr("web").port();
-    let out = Command::new("curl")
-        .args(["-sS", "--max-time", "10", "-w", " %{http_code} %{ssl_verify_result}"])
-        .args(["--resolve", &format!("{name}:{port}:127.0.0.1")])
-        .arg("--cacert")
-        .arg(ca)
-        .args(arguments)
-        .arg(format!("https://{name}:{port}/x"))
-        .output()
-        .expect("curl runs");
-    match out.status.success() {
-        true => Ok(String::from_utf8_lossy(&out.stdout).into_owned()),
-        false => Err(String::from_utf8_lossy(&out.stderr).into_owned()),
-    }
-}
 
 #[test]
 fn clients_get_the_certificate_of_the_name_they_ask_for() {
@@ -129,8 +59,9 @@ fn versions_are_those_that_were_asked_for() {
     let server = Server::start(&config(&listed, "", &origin));
     assert!(curl(&server, "one.test", &files.0, &["--tls-max", "1.2"]).is_ok());
     // Whoever does not speak TLS is turned away, and others are served on.
-    let mut plain = Client::connect(server.addr("web"));
-    assert!(plain.get("/").is_err());
+    let plain = Client::connect(server.addr("web")).get("/").expect("an answer");
+    assert_eq!(plain.status, 400);
+    assert!(plain.text().contains("This port speaks https only."));
     assert!(curl(&server, "one.test", &files.0, &[]).is_ok());
 }
 

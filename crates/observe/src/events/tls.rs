@@ -1,0 +1,82 @@
+use std::fmt::{self, Write as _};
+
+use super::{Field, Level};
+
+/// What happened to a file that TLS goes by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TlsChange {
+    /// A certificate was replaced and is shown from now on.
+    Replaced {
+        /// Its file.
+        file: String,
+        /// Names that it is for, the first few.
+        names: String,
+        /// Its last day, as `2026-01-31`.
+        until: String,
+    },
+    /// Another file was replaced and counts from now on.
+    Taken {
+        /// The file.
+        file: String,
+        /// What is in it.
+        what: String,
+    },
+    /// What changed cannot be used; what was good stays in use.
+    Refused {
+        /// The file.
+        file: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A file is used that is not good.
+    Warning {
+        /// The file, why, and what to do.
+        reason: String,
+    },
+}
+
+impl TlsChange {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            TlsChange::Replaced { .. } => "certificate-replaced",
+            TlsChange::Taken { .. } => "tls-file-replaced",
+            TlsChange::Refused { .. } => "tls-file-refused",
+            TlsChange::Warning { .. } => "tls-file-warning",
+        }
+    }
+
+    pub(super) fn level(&self) -> Level {
+        match self {
+            TlsChange::Replaced { .. } | TlsChange::Taken { .. } => Level::Info,
+            TlsChange::Refused { .. } | TlsChange::Warning { .. } => Level::Warn,
+        }
+    }
+
+    pub(super) fn fields(&self) -> Vec<(&'static str, Field<'_>)> {
+        let text = super::text;
+        match self {
+            TlsChange::Replaced { file, names, until } => {
+                vec![("file", text(file)), ("names", text(names)), ("until", text(until))]
+            }
+            TlsChange::Taken { file, what } => vec![("file", text(file)), ("what", text(what))],
+            TlsChange::Refused { file, reason } => {
+                vec![("file", text(file)), ("reason", text(reason))]
+            }
+            TlsChange::Warning { reason } => vec![("reason", text(reason))],
+        }
+    }
+
+    pub(super) fn tell(&self, f: &mut String) -> fmt::Result {
+        match self {
+            TlsChange::Replaced { file, names, until } => {
+                write!(f, "certificate {file} replaced: {names}, until {until}")
+            }
+            TlsChange::Taken { file, what } => write!(f, "{what} replaced: {file}"),
+            // The reason names the file that is wrong, which may be another one of several.
+            TlsChange::Refused { reason, .. } => {
+                write!(f, "changed file refused, the one before stays in use: {reason}")
+            }
+            TlsChange::Warning { reason } => f.write_str(reason),
+        }
+    }
+}
