@@ -13,11 +13,11 @@ use crate::dial::{Dialing, Upstream};
 use crate::http::download::Done;
 use crate::http::forwarding::Forwarding;
 use crate::http::key::{self, Binding};
-use crate::http::passing;
 use crate::http::progress::Progress;
 use crate::http::record::{self, Tally};
 use crate::http::request_head::{Asking, Toward};
 use crate::http::respond::{self, Own};
+use crate::http::ruled;
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
 use crate::http2::grpc;
@@ -39,16 +39,10 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     scratch.announced = None;
     let served = match &snapshot.plan.sites {
         Some(sites) => {
-            let ruled = passing::begin(session, scratch, listener, sites);
-            match ruled.map(|()| passing::route(scratch, &snapshot)) {
-                Err(failure) => Err(failure),
-                Ok(None) => Ok(passing::answer_here(session, scratch, &mut tally).await),
-                Ok(Some((route, pool))) => {
-                    (taken, at) = (Some(route), Some(pool));
-                    let served = balanced(session, scratch, listener, route, pool, &mut tally);
-                    served.await.map_err(|failure| in_apaches_words(failure, pool))
-                }
-            }
+            let rules = (&**snapshot, sites);
+            let (route, served) = ruled::serve(session, scratch, listener, rules, &mut tally).await;
+            (taken, at) = (route, route.and_then(RouteRt::pool));
+            served
         }
         None => match admit(session, scratch, listener) {
             Err(failure) => Err(failure),
@@ -143,7 +137,7 @@ async fn answer_here(
 }
 
 /// Serves the request from a member of the pool, from another when one fails and that is allowed.
-async fn balanced(
+pub(crate) async fn balanced(
     session: &mut Session,
     scratch: &mut Scratch,
     listener: &ListenerRt,
@@ -291,7 +285,7 @@ fn settle(
 }
 
 /// Apache's policies come with its statuses: a member that is late is a bad gateway.
-fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
+pub(crate) fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
     match failure.status {
         504 if failure == Failure::CONNECT_TIMEOUT && pool.plan.policy.is_apache() => {
             Failure { status: 503, ..failure }

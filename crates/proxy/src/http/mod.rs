@@ -11,6 +11,7 @@ mod progress;
 pub(crate) mod record;
 mod request_head;
 pub(crate) mod respond;
+mod ruled;
 pub(crate) mod scratch;
 pub(crate) mod session;
 mod session_value;
