@@ -4,10 +4,11 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
+use evenkeel_http2::{Back, BackSettings, PIPE_BYTES};
 use evenkeel_httpd::Fields;
 use evenkeel_httpd::expr::{Expr, Scene};
 use evenkeel_net::udp::{self, Batch, UdpSocket};
-use evenkeel_net::{Buffer, Deadline, Stream, Target, clock, connect};
+use evenkeel_net::{Buffer, Deadline, Stream, Target, clock, connect, pipe};
 use evenkeel_plan::{Check, Health, HttpCheck, TcpCheck, UdpCheck};
 use evenkeel_proxy::snapshot::MemberRt;
 use evenkeel_tls::Members;
@@ -44,13 +45,14 @@ impl Verdict {
     }
 }
 
-/// Checks a member.
+/// Checks a member; `http2`: it speaks that and nothing else.
 pub(crate) async fn run(
     check: &Check,
     expr: Option<&Expr>,
     health: &Health,
     member: &MemberRt,
     tls: Option<&Members>,
+    http2: bool,
 ) -> Verdict {
     let (targets, label) = (&member.targets, &*member.label);
     let Some(target) = targets.next() else {
@@ -67,6 +69,9 @@ pub(crate) async fn run(
             let shaken = evenkeel_net::tls::connect(stream, &tls.config(), name.clone()).await;
             stream = shaken.map_err(|error| told("TLS", &error))?;
         }
+        if http2 && matches!(check, Check::Http(_)) {
+            stream = by_http2(stream).await?;
+        }
         match check {
             Check::Tcp(tcp) => probe_tcp(tcp, &mut stream).await,
             Check::Http(http) => probe_http(http, expr, &mut stream, label).await,
@@ -79,6 +84,22 @@ pub(crate) async fn run(
         Some(Err(reason)) => Verdict::Fail(reason),
         None => Verdict::Timeout(format!("no answer within {}", millis(health.timeout))),
     }
+}
+
+/// A stream of HTTP/2 on a new connection, as bytes of HTTP/1.1.
+async fn by_http2(stream: Stream) -> Result<Stream, String> {
+    let settings = BackSettings { streams: 1, head_bytes: 64 * 1024 };
+    let begun = Back::begin(stream, &settings).await;
+    let (back, driving) = begun.map_err(|error| format!("HTTP/2: {error}"))?;
+    tokio::task::spawn_local(driving);
+    let (near, far) = pipe::pair(PIPE_BYTES);
+    // Ends with the check, which drops its end of the pipe, and takes the connection with it.
+    let carrying = back.carry(far);
+    tokio::task::spawn_local(async move {
+        carrying.await;
+        drop(back);
+    });
+    Ok(Stream::Memory(near))
 }
 
 /// Silence is only a failure when an answer is expected: many protocols ignore what they do not
