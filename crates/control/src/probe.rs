@@ -1,6 +1,8 @@
 //! One active check of one member: its own connection each time, so that it sees what a new
 //! client would.
 
+mod grpc;
+
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
@@ -69,12 +71,13 @@ pub(crate) async fn run(
             let shaken = evenkeel_net::tls::connect(stream, &tls.config(), name.clone()).await;
             stream = shaken.map_err(|error| told("TLS", &error))?;
         }
-        if http2 && matches!(check, Check::Http(_)) {
+        if http2 && matches!(check, Check::Http(_) | Check::Grpc(_)) {
             stream = by_http2(stream).await?;
         }
         match check {
             Check::Tcp(tcp) => probe_tcp(tcp, &mut stream).await,
             Check::Http(http) => probe_http(http, expr, &mut stream, label).await,
+            Check::Grpc(grpc) => grpc::probe(&grpc.service, &mut stream, label).await,
             Check::Udp(_) => Err("datagrams need no connection".to_owned()),
         }
     };
@@ -178,25 +181,8 @@ async fn probe_http(
         .await
         .map_err(|error| told("send", &error))?;
     let limits = http1::Limits { head_bytes: ANSWER_MAX, target_bytes: 0, fields: 200 };
-    let (mut buffer, mut head) = (Buffer::new(), ResponseHead::new());
-    loop {
-        match stream.recv(&mut buffer, ANSWER_MAX, &mut never).await {
-            Ok(0) => return Err("closed before its answer was complete".to_owned()),
-            Ok(_) => {}
-            Err(error) => return Err(told("receive", &error)),
-        }
-        let parsed = head
-            .parse(buffer.bytes(), &limits)
-            .map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
-        match parsed {
-            Parsed::Complete if head.status < 200 => {
-                buffer.consume(head.len);
-                head.reset();
-            }
-            Parsed::Complete => break,
-            Parsed::Partial => {}
-        }
-    }
+    let mut buffer = Buffer::new();
+    let head = read_head(stream, &mut buffer, &limits).await?;
     let status = head.status;
     if let Some(expr) = expr {
         let fields = head.fields.iter();
@@ -205,7 +191,8 @@ async fn probe_http(
         let fields = fields.collect();
         let framing = head.framing(check.method == "HEAD");
         buffer.consume(head.len);
-        let body = read_body(stream, &mut buffer, BodyReader::new(framing, &limits)).await?;
+        let mut reader = BodyReader::new(framing, &limits);
+        let body = read_body(stream, &mut buffer, &mut reader).await?;
         return match expr.holds(&Answered { status, fields, body }) {
             true => Ok(format!("status {status}, the expression holds")),
             false => Err(format!("status {status}, the expression does not hold")),
@@ -217,10 +204,41 @@ async fn probe_http(
     let Some(text) = &check.body else { return Ok(format!("status {status}")) };
     let framing = head.framing(check.method == "HEAD");
     buffer.consume(head.len);
-    let body = read_body(stream, &mut buffer, BodyReader::new(framing, &limits)).await?;
+    let mut reader = BodyReader::new(framing, &limits);
+    let body = read_body(stream, &mut buffer, &mut reader).await?;
     match contains(&body, text.as_bytes()) {
         true => Ok(format!("status {status}, body as expected")),
         false => Err(format!("status {status}, but the body does not contain what is expected")),
+    }
+}
+
+/// The final head of an answer, at the front of the buffer.
+async fn read_head(
+    stream: &mut Stream,
+    buffer: &mut Buffer,
+    limits: &http1::Limits,
+) -> Result<ResponseHead, String> {
+    let (mut head, mut never) = (ResponseHead::new(), Deadline::never());
+    loop {
+        match stream.recv(buffer, ANSWER_MAX, &mut never).await {
+            Ok(0) => return Err("closed before its answer was complete".to_owned()),
+            Ok(_) => {}
+            Err(error) => return Err(told("receive", &error)),
+        }
+        // Interim answers may lie before it.
+        loop {
+            let parsed = head
+                .parse(buffer.bytes(), limits)
+                .map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
+            match parsed {
+                Parsed::Complete if head.status < 200 => {
+                    buffer.consume(head.len);
+                    head.reset();
+                }
+                Parsed::Complete => return Ok(head),
+                Parsed::Partial => break,
+            }
+        }
     }
 }
 
@@ -257,7 +275,7 @@ impl Scene for Answered {
 async fn read_body(
     stream: &mut Stream,
     buffer: &mut Buffer,
-    mut reader: BodyReader,
+    reader: &mut BodyReader,
 ) -> Result<Vec<u8>, String> {
     let mut never = Deadline::never();
     let mut body = Vec::new();

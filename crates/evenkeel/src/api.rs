@@ -301,6 +301,9 @@ fn view_pool(pool: &PoolRt) -> PoolView {
         check: plan.health.check.as_ref().map(|check| match check {
             Check::Tcp(_) => format!("tcp every {:?}", plan.health.interval),
             Check::Udp(_) => format!("udp every {:?}", plan.health.interval),
+            Check::Grpc(grpc) => {
+                format!("grpc {} every {:?}", grpc.service, plan.health.interval)
+            }
             Check::Http(http) => {
                 format!("http {} {} every {:?}", http.method, http.path, plan.health.interval)
             }

@@ -29,7 +29,7 @@ pub use address::{Address, BindAddress, Cidr, HostName};
 pub use affinity::{Affinity, CookieAffinity};
 pub use check::Problem;
 pub use conditions::{Condition, Conditions, Split, ValueMatch};
-pub use health::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck};
+pub use health::{Check, GrpcCheck, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck};
 pub use limits::{ListenerLimits, PoolLimits};
 pub use listener::{Forwarded, ForwardedStyle, Listener, Protocol, ProxyMode, ProxyProtocol, Udp};
 pub use member::{Member, MemberState, Weight};

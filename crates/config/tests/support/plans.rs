@@ -161,4 +161,11 @@ fn fit(plan: &mut Plan) {
             member.quic_id = member.quic_id.take().filter(|id| ids.insert(id.clone()));
         }
     }
+    for pool in &mut plan.pools {
+        if pool.spoken() != MemberProtocol::Http2
+            && matches!(pool.health.check, Some(Check::Grpc(_)))
+        {
+            pool.health.check = None;
+        }
+    }
 }
