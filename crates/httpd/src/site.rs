@@ -1,5 +1,6 @@
 //! What a configuration says, compiled: servers, locations and their rules.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,21 @@ pub struct Sites {
     pub sites: Vec<Site>,
     /// Balancers, for `balancer://` targets and their variables.
     pub balancers: Vec<BalancerNames>,
+    /// AJP is there, so that checks may ping.
+    pub pings: bool,
+    /// Where balancers are kept over restarts, if `BalancerPersist` asks for it somewhere.
+    pub persist: Option<PathBuf>,
+}
+
+/// `ProxyHCExpr`: what the answer to a check must be like.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CheckExpr {
+    /// Its name.
+    pub name: String,
+    /// What was written.
+    pub text: String,
+    /// The same, read.
+    pub expr: Expr,
 }
 
 /// What answers call a balancer and its members.
@@ -28,6 +44,8 @@ pub struct BalancerNames {
     pub scope: usize,
     /// Sessions are kept.
     pub sticky: bool,
+    /// `BalancerPersist` of that server.
+    pub persist: bool,
     /// Of each member.
     pub members: Vec<MemberNames>,
 }
@@ -90,6 +108,10 @@ pub struct Site {
     pub max_forwards: Option<u32>,
     /// `TraceEnable`.
     pub no_trace: bool,
+    /// `BalancerPersist`, which no server has from another.
+    pub persist: bool,
+    /// `ProxyHCExpr`s; `None` where there are no checks at all.
+    pub check_exprs: Option<Vec<CheckExpr>>,
 }
 
 /// An address of a virtual host.

@@ -14,6 +14,8 @@ pub(super) struct Gathered {
     pub(super) hosts: Vec<Site>,
     pub(super) balancers: Vec<Balancer>,
     pub(super) checks: super::pools::Checks,
+    /// Balancers of which a rule in a virtual host says something, and where.
+    pub(super) worded: Vec<(String, Place)>,
 }
 
 /// `Listen`.
@@ -93,9 +95,12 @@ pub(super) struct Balancer {
     pub(super) name: String,
     pub(super) members: Vec<MemberLine>,
     pub(super) words: Vec<Word>,
+    /// Its members stand in a virtual host.
+    pub(super) in_host: bool,
 }
 
 /// `BalancerMember`.
+#[derive(Clone)]
 pub(super) struct MemberLine {
     pub(super) url: String,
     pub(super) words: Vec<Word>,
@@ -109,7 +114,8 @@ impl Gathered {
         let at = match self.balancers.iter().position(|balancer| balancer.name == name) {
             Some(at) => at,
             None => {
-                self.balancers.push(Balancer { name, members: Vec::new(), words: Vec::new() });
+                let (members, words) = (Vec::new(), Vec::new());
+                self.balancers.push(Balancer { name, members, words, in_host: false });
                 self.balancers.len() - 1
             }
         };
