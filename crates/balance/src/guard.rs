@@ -23,6 +23,8 @@ pub struct Guard {
     answered: Cell<bool>,
     /// The place on the member was given back.
     left: Cell<bool>,
+    /// It holds one of the member's counted places.
+    placed: Cell<bool>,
 }
 
 impl Guard {
@@ -37,6 +39,7 @@ impl Guard {
             first_byte: Cell::new(None),
             answered: Cell::new(false),
             left: Cell::new(false),
+            placed: Cell::new(false),
         })
     }
 
@@ -48,6 +51,26 @@ impl Guard {
     /// The member.
     pub fn member(&self) -> &Arc<Member> {
         &self.member
+    }
+
+    /// Takes one of `most` places of the member, until the exchange ends; false when all are taken.
+    pub fn take_place(&self, most: u32) -> bool {
+        if !self.placed.get() {
+            self.placed.set(self.member.take_place(most));
+        }
+        self.placed.get()
+    }
+
+    /// There is a connection, new or kept.
+    pub fn reached(&self) {
+        self.member.reached();
+    }
+
+    /// The exchange failed for this member and goes on elsewhere; it is busy with it until the
+    /// guard is dropped, as with httpd, but its place is free.
+    pub fn failed(&self, outcome: Outcome, now: Micros) {
+        self.hear(outcome, now);
+        self.give_place_back();
     }
 
     /// A connection was made: what follows is the member's own time.
@@ -111,10 +134,17 @@ impl Guard {
 }
 
 impl Guard {
+    fn give_place_back(&self) {
+        if self.placed.replace(false) {
+            self.member.give_place_back();
+        }
+    }
+
     fn leave(&self) {
         if self.left.replace(true) {
             return;
         }
+        self.give_place_back();
         if self.member.leave(self.answered.get()) {
             // One who joins the line looks at the members after it; this one looked at the line
             // after its place was free. The fence is on both sides, so one sees the other.

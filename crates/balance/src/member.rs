@@ -8,6 +8,8 @@ use evenkeel_plan::{self as plan, Address, MemberState, Name, Passive, Weight};
 use crate::ask::{Change, Health, Micros, Outcome, ProbeResult};
 use crate::hash::hash_key;
 
+mod ruled;
+
 /// A member that came back from an ejection gets its share back over this time.
 const RETURN_RAMP: Duration = Duration::from_secs(2);
 /// A growing share begins at a tenth.
@@ -53,8 +55,15 @@ pub struct Member {
     state: AtomicU8,
     up: AtomicBool,
     max_requests: AtomicU32,
-    /// The end of the ejection; 0: not ejected.
+    /// The end of the ejection; 0: not ejected. Where an Apache configuration rules, an error
+    /// stays until somebody looks at the member after that time.
     ejected_until: AtomicU64,
+    /// When it last failed, 0 since the last connection was made; and how often it was given
+    /// another chance since. For Apache's page.
+    failed_at: AtomicU64,
+    retries: AtomicU32,
+    /// Places taken of those that an Apache configuration gives it (`max`).
+    places: AtomicU32,
     /// While its share grows: from when, and for how long, in microseconds.
     ramp_from: AtomicU64,
     ramp_time: AtomicU64,
@@ -115,6 +124,9 @@ impl Member {
             up: AtomicBool::new(true),
             max_requests: AtomicU32::new(plan.max_requests.unwrap_or(u32::MAX)),
             ejected_until: AtomicU64::new(0),
+            failed_at: AtomicU64::new(0),
+            retries: AtomicU32::new(0),
+            places: AtomicU32::new(0),
             ramp_from: AtomicU64::new(0),
             ramp_time: AtomicU64::new(0),
             changed: AtomicU64::new(now.0),
@@ -395,17 +407,13 @@ impl Member {
         result: ProbeResult,
         health: &plan::Health,
         now: Micros,
-        ruled: bool,
     ) -> Option<Change> {
         let mut cold = self.cold();
         let reason = result.reason.clone();
         let pass = result.pass;
         cold.last_probe = Some((result, now));
         if pass {
-            // httpd forgets failures only when they have counted.
-            if !ruled {
-                cold.fails = 0;
-            }
+            cold.fails = 0;
             cold.passes = cold.passes.saturating_add(1);
             cold.ever_passed = true;
             if self.is_up() || cold.passes < health.rise {
@@ -418,18 +426,11 @@ impl Member {
         cold.passes = 0;
         cold.fails = cold.fails.saturating_add(1);
         // One that never passed is not given the benefit of the doubt.
-        let lenient = cold.ever_passed || ruled;
-        if !self.is_up() || (cold.fails < health.fall && lenient) {
+        if !self.is_up() || (cold.fails < health.fall && cold.ever_passed) {
             return None;
         }
-        cold.fails = 0;
         self.turn(false, now);
         Some(Change::Down { reason })
-    }
-
-    /// Whether enough probes in a row passed to end an error.
-    pub(crate) fn recovers(&self, health: &plan::Health) -> bool {
-        self.cold().passes >= health.rise.max(1)
     }
 
     /// For a pool without probes.

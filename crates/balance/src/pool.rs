@@ -34,8 +34,19 @@ impl Pool {
     /// A pool after its plan. Members of `survivors` that keep address and tag are taken over with
     /// everything counted, measured and ordered; so is whose turn it is.
     pub fn new(plan: &plan::Pool, survivors: Option<&Pool>, now: Micros) -> Pool {
+        Pool::sharing(plan, survivors, None, now)
+    }
+
+    /// The same for a pool whose members are those of `kin`, and whose turn it is too.
+    pub fn sharing(
+        plan: &plan::Pool,
+        survivors: Option<&Pool>,
+        kin: Option<&Pool>,
+        now: Micros,
+    ) -> Pool {
         let member = |new: &plan::Member| {
-            let old = survivors.and_then(|pool| pool.members.iter().find(|member| member.is(new)));
+            let mut known = kin.into_iter().chain(survivors).flat_map(|pool| &pool.members);
+            let old = known.find(|member| member.is(new));
             match old {
                 Some(old) => {
                     old.follow(new);
@@ -44,8 +55,10 @@ impl Pool {
                 None => {
                     let member = Arc::new(Member::new(new, now));
                     // httpd trusts new members until a check has failed.
-                    if plan.rules.is_some() {
-                        member.assume_up(now);
+                    let own = plan.members.iter().position(|other| std::ptr::eq(other, new));
+                    let own = plan.rules.as_ref().zip(own).and_then(|(r, at)| r.member(at));
+                    if let Some(own) = own {
+                        member.set_up(!own.failed, now);
                     }
                     member
                 }
@@ -63,9 +76,10 @@ impl Pool {
             members,
             view: ArcSwap::default(),
             building: Mutex::default(),
-            shared: match survivors {
-                Some(old) => old.hand_on(plan),
-                None => Arc::new(Shared::new(now.0)),
+            shared: match (kin, survivors) {
+                (Some(kin), _) => kin.shared.clone(),
+                (None, Some(old)) => old.hand_on(plan),
+                (None, None) => Arc::new(Shared::new(now.0)),
             },
             halved: AtomicU64::new(now.0),
             plan: plan.clone(),
@@ -140,27 +154,24 @@ impl Pool {
         if self.members.is_empty() {
             return Err(NoMember::Empty);
         }
-        let apache = self.apache();
+        let apache = self.apache(count);
         let _turn = apache.as_ref().map(|_| lock(&self.shared.turn));
-        let apache = apache.map(|field| self.recovered(field, ask.now, count));
-        if let (Bound::Tag(tag), Some(rules)) = (ask.bound, &self.plan.rules) {
-            if let Some(index) = self.by_route(tag, ask, 0) {
-                if let Some(field) = apache.as_ref().filter(|_| count) {
-                    field.charge_bound(index, ask);
-                }
+        let apache = apache.map(|field| self.recovered(field, ask.now));
+        if let (Bound::Tag(tag), Some(field), Some(rules)) = (ask.bound, &apache, &self.plan.rules)
+        {
+            if let Some(index) = field.by_route(tag, ask.now, 0) {
+                field.charge_bound(index, ask);
                 let own = rules.member(index).is_some_and(|own| own.route.as_bytes() == tag);
                 return Ok((index, Why::Affinity, own));
             }
-            let strict =
-                matches!(self.plan.affinity, Some(Affinity::Application { failover: false, .. }));
-            if strict && self.of_route(tag).next().is_some() {
-                return Err(self.nobody(ask.now));
+            if rules.no_failover && field.of_route(tag).next().is_some() {
+                return Err(NoMember::AllDown);
             }
         } else if let Bound::Tag(tag) = ask.bound
             && let Some(owner) = self.tagged(tag)
         {
             if let Some(index) = self.bound_to(owner, ask) {
-                if let Some(field) = apache.as_ref().filter(|_| count) {
+                if let Some(field) = &apache {
                     field.charge_bound(index, ask);
                 }
                 // Who stands in for the owner is told to the client like any other.
@@ -172,7 +183,7 @@ impl Pool {
         }
         // A key is looked up as with any other policy; Apache has no such affinity.
         if let Some(field) = apache.as_ref().filter(|_| !matches!(ask.bound, Bound::Key(_))) {
-            let picked = field.pick(ask, rng, count);
+            let picked = field.pick(ask, rng);
             return picked
                 .map(|(index, why)| (index, why, false))
                 .ok_or_else(|| self.nobody(ask.now));
@@ -182,32 +193,6 @@ impl Pool {
 
     fn tagged(&self, tag: &[u8]) -> Option<usize> {
         self.by_tag.get(str::from_utf8(tag).ok()?).copied()
-    }
-
-    /// Members of a route, as an Apache configuration names them: standbys last.
-    fn of_route<'a>(&'a self, route: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-        let has = move |at: &usize| {
-            let own = self.plan.rules.as_ref().and_then(|rules| rules.member(*at));
-            own.is_some_and(|own| !own.route.is_empty() && own.route.as_bytes() == route)
-        };
-        let all = || 0..self.members.len();
-        let standby = |at: &usize| self.roles[*at].backup;
-        let regular = all().filter(has).filter(move |at| !standby(at));
-        regular.chain(all().filter(has).filter(move |at| standby(at)))
-    }
-
-    /// The first member of a route that may serve, or of the route it redirects to.
-    fn by_route(&self, route: &[u8], ask: &Ask<'_>, depth: usize) -> Option<usize> {
-        self.of_route(route).find_map(|at| {
-            let member = &self.members[at];
-            if member.serves_bound(ask.now) && member.has_room() && !ask.tried.contains(at) {
-                return Some(at);
-            }
-            // A circle of redirects ends here.
-            let rules = self.plan.rules.as_ref()?.member(at)?;
-            let on = !rules.redirect.is_empty() && depth < self.members.len();
-            on.then(|| self.by_route(rules.redirect.as_bytes(), ask, depth + 1)).flatten()
-        })
     }
 
     /// The member that affinity names, if it may serve, or whom it redirects to.
@@ -315,16 +300,16 @@ impl Pool {
     /// Why nobody was picked.
     fn nobody(&self, now: Micros) -> NoMember {
         let view = self.view.load();
-        let busy = match self.apache() {
-            Some(_) => {
-                self.members.iter().any(|member| member.is_usable(now) && !member.has_room())
-            }
-            None => view.candidates.iter().any(|candidate| !candidate.member.has_room()),
+        let busy = match self.plan.policy.is_apache() {
+            _ if self.plan.rules.is_some() => false,
+            true => self.members.iter().any(|member| member.is_usable(now) && !member.has_room()),
+            false => view.candidates.iter().any(|candidate| !candidate.member.has_room()),
         };
         if busy { NoMember::AllBusy } else { NoMember::AllDown }
     }
 
-    fn apache(&self) -> Option<apache::Field<'_>> {
+    /// Where an Apache policy decides: what it looks at. `counts`: the decision is made in earnest.
+    fn apache(&self, counts: bool) -> Option<apache::Field<'_>> {
         let policy = self.plan.policy;
         policy.is_apache().then(|| {
             let (members, roles) = (&self.members[..], &self.roles[..]);
@@ -334,20 +319,19 @@ impl Pool {
                 roles,
                 forced: false,
                 rules: self.plan.rules.as_deref(),
+                counts,
             }
         })
     }
 
     /// Apache's forcerecovery: when every member is in error, all get another chance at once.
-    fn recovered<'a>(
-        &self,
-        field: apache::Field<'a>,
-        now: Micros,
-        count: bool,
-    ) -> apache::Field<'a> {
-        let off = self.plan.rules.as_ref().is_some_and(|rules| rules.no_forced_recovery);
-        let forced = !off && self.members.iter().all(|member| member.is_ejected(now));
-        for member in self.members.iter().filter(|_| forced && count) {
+    fn recovered<'a>(&self, field: apache::Field<'a>, now: Micros) -> apache::Field<'a> {
+        if self.plan.rules.is_some() {
+            let forced = field.recovers_all(now);
+            return apache::Field { forced, ..field };
+        }
+        let forced = self.members.iter().all(|member| member.is_ejected(now));
+        for member in self.members.iter().filter(|_| forced && field.counts) {
             member.end_ejection(now, true);
             self.shared.note(member, Change::Returned);
         }
@@ -357,29 +341,42 @@ impl Pool {
     /// An exchange ended for a member.
     pub(crate) fn heard(&self, index: usize, outcome: Outcome, now: Micros) {
         let passive = self.plan.health.passive.as_ref();
-        let rules = self.plan.rules.as_ref();
-        let own = rules.and_then(|rules| rules.member(index));
-        let late = rules.is_some_and(|rules| rules.timeouts_count) && outcome == Outcome::Timeout;
-        let failed = is_failure(outcome, passive) || late;
+        if let Some(rules) = &self.plan.rules {
+            let late = rules.timeouts_count && outcome == Outcome::Timeout;
+            self.heard_by_rules(index, outcome, late, now);
+            return;
+        }
+        let failed = is_failure(outcome, passive);
         let Some(member) = self.members.get(index).filter(|_| failed) else {
             return;
         };
-        if own.is_some_and(|own| own.ignore_errors || own.retry.is_zero()) {
-            return;
-        }
         if !member.failed(passive, now) {
             return;
         }
         let Some(passive) = passive else { return };
         let others = self.members.iter().enumerate().any(|(at, m)| at != index && m.is_usable(now));
-        if !others && self.apache().is_none() {
+        if !others && !self.plan.policy.is_apache() {
             // The last usable member is better than none.
             return;
         }
-        let time = own.map_or(passive.eject, |own| own.retry);
+        let time = passive.eject;
         member.eject(time, now);
         let change = Change::Ejected { reason: outcome.words(), time };
         self.shared.note(&self.members[index], change);
+        self.refresh(now);
+    }
+
+    /// The same where an Apache configuration rules: one failure is an error.
+    fn heard_by_rules(&self, index: usize, outcome: Outcome, late: bool, now: Micros) {
+        let passive = self.plan.health.passive.as_ref();
+        let own = self.plan.rules.as_ref().and_then(|rules| rules.member(index));
+        let (Some(member), Some(own)) = (self.members.get(index), own) else { return };
+        if own.ignore_errors || !(is_failure(outcome, passive) || late) {
+            return;
+        }
+        member.err(own.retry, now);
+        let change = Change::Ejected { reason: outcome.words(), time: own.retry };
+        self.shared.note(member, change);
         self.refresh(now);
     }
 
@@ -405,7 +402,7 @@ impl Pool {
         let mut changed = false;
         for member in &self.members {
             changed |= member.step_ramp(now);
-            if member.end_ejection(now, false) {
+            if self.plan.rules.is_none() && member.end_ejection(now, false) {
                 self.shared.note(member, Change::Returned);
             }
         }
@@ -425,10 +422,10 @@ impl Pool {
         let member = self.members.get(index)?;
         let health = self.plan.check_of(index);
         let health = health.as_ref().unwrap_or(&self.plan.health);
-        let mut change = member.probed(result, health, now, self.plan.rules.is_some());
-        if self.plan.rules.is_some() && member.recovers(health) && member.end_ejection(now, true) {
-            change = change.or(Some(Change::Returned));
-        }
+        let change = match self.plan.rules.is_some() {
+            true => member.checked(result, health, now),
+            false => member.probed(result, health, now),
+        };
         self.refresh(now);
         change
     }
@@ -441,9 +438,30 @@ impl Pool {
         }
     }
 
-    /// Orders a member's weight. As in Apache, its policies then begin their count anew.
+    /// Orders whether a member's checks find it well, as Apache's page may.
+    pub fn set_up(&self, index: usize, up: bool, now: Micros) {
+        if let Some(member) = self.members.get(index) {
+            member.set_up(up, now);
+            self.refresh(now);
+        }
+    }
+
+    /// Begins the count of a policy of Apache's anew: turns, and what was moved where that counts.
+    pub fn begin_anew(&self, policy: Policy) {
+        for member in &self.members {
+            member.credit.store(0, Relaxed);
+            if policy == Policy::ByTraffic {
+                member.forget_traffic();
+            }
+        }
+    }
+
+    /// Orders a member's weight. As in Apache, its policies then begin their count anew, and a
+    /// lone member has no weight.
     pub fn set_weight(&self, index: usize, weight: Weight, now: Micros) {
         if let Some(member) = self.members.get(index) {
+            let alone = self.plan.rules.is_some() && self.members.len() == 1;
+            let weight = if alone { Weight::ONE } else { weight };
             member.set_weight(weight);
             for member in &self.members {
                 member.credit.store(i64::from(member.weight().hundredths()), Relaxed);

@@ -65,6 +65,9 @@ impl Controller {
         // The swap.
         let before = self.shared.bound();
         let finished = if log_changes { std::mem::replace(&mut self.log, log) } else { None };
+        // What members said of themselves is known before the first request.
+        let now = Micros(clock::now().0);
+        snapshot.pools.iter().for_each(|pool| heartbeat::feed(pool, now));
         self.swap(&snapshot, open, &close).await;
         self.plan = plan;
         // The tail.
@@ -75,10 +78,7 @@ impl Controller {
         }
         self.publish_bound(&before);
         let now = Micros(clock::now().0);
-        for pool in &snapshot.pools {
-            heartbeat::feed(pool, now);
-            pool.balance.refresh(now);
-        }
+        snapshot.pools.iter().for_each(|pool| pool.balance.refresh(now));
         self.schedule.sync(&snapshot);
         self.resolving.sync(&snapshot);
         if let Some(finished) = finished {

@@ -139,7 +139,10 @@ impl Controller {
         };
         let version = env!("CARGO_PKG_VERSION").to_owned();
         controller.shared.tell(Event::Started { version, pid: std::process::id() });
-        controller.apply(start.plan).await?;
+        let mut plan = start.plan;
+        let saved = Controller::restore(&mut plan);
+        controller.apply(plan).await?;
+        controller.count_on(&saved);
         controller.shared.ready.store(true, Relaxed);
         Ok((controller, handle))
     }
@@ -167,12 +170,16 @@ impl Controller {
                 }
                 Some(Command::ReopenLogs) => self.reopen_logs(),
                 Some(Command::Upgrade) => {
+                    self.save();
                     if self.upgrade().await {
                         return self.drain().await;
                     }
                 }
                 Some(Command::Drain) => return self.drain().await,
-                Some(Command::Stop) | None => return Ended::Cut,
+                Some(Command::Stop) | None => {
+                    self.save();
+                    return Ended::Cut;
+                }
             }
         }
     }
@@ -211,10 +218,13 @@ impl Controller {
         notify::tell(&notify::reloading());
         let result = match self.source.load() {
             Err(text) => Err(Refused::Configuration(text)),
-            Ok((plan, warnings)) => {
+            Ok((mut plan, warnings)) => {
                 if !warnings.is_empty() {
                     tracing::warn!("{warnings}");
                 }
+                // What was ordered outlives a reload too, where it outlives a restart.
+                self.save();
+                Controller::restore(&mut plan);
                 self.apply(plan).await
             }
         };
@@ -322,6 +332,7 @@ impl Controller {
                 },
             }
         }
+        self.save();
         let cut = self.threads.iter().any(|thread| !thread.is_finished());
         let mut open = 0;
         if cut {

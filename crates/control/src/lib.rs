@@ -13,6 +13,7 @@ mod heartbeat;
 mod log;
 pub mod notify;
 mod pages;
+mod persist;
 mod probe;
 mod resolve;
 mod schedule;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use evenkeel_http2::{Back, BackSettings, PIPE_BYTES};
 use evenkeel_httpd::Fields;
-use evenkeel_httpd::expr::{Expr, Scene};
+use evenkeel_httpd::expr::Scene;
 use evenkeel_net::udp::{self, Batch, UdpSocket};
 use evenkeel_net::{Buffer, Deadline, Stream, Target, clock, connect, pipe};
-use evenkeel_plan::{Check, Health, HttpCheck, TcpCheck, UdpCheck};
+use evenkeel_plan::{Check, CheckMethod, Health, HttpCheck, MemberCheck, TcpCheck, UdpCheck};
 use evenkeel_proxy::snapshot::MemberRt;
 use evenkeel_tls::Members;
 use evenkeel_wire::http1::{self, BodyReader, Parsed, ResponseHead, write};
@@ -50,7 +50,7 @@ impl Verdict {
 /// Checks a member; `http2`: it speaks that and nothing else.
 pub(crate) async fn run(
     check: &Check,
-    expr: Option<&Expr>,
+    own: Option<&MemberCheck>,
     health: &Health,
     member: &MemberRt,
     tls: Option<&Members>,
@@ -76,7 +76,7 @@ pub(crate) async fn run(
         }
         match check {
             Check::Tcp(tcp) => probe_tcp(tcp, &mut stream).await,
-            Check::Http(http) => probe_http(http, expr, &mut stream, label).await,
+            Check::Http(http) => probe_http(http, own, &mut stream, label).await,
             Check::Grpc(grpc) => grpc::probe(&grpc.service, &mut stream, label).await,
             Check::Udp(_) => Err("datagrams need no connection".to_owned()),
         }
@@ -158,23 +158,14 @@ async fn probe_tcp(check: &TcpCheck, stream: &mut Stream) -> Result<String, Stri
     }
 }
 
+/// `own`: what an Apache configuration says of the check; it is made as httpd makes it then.
 async fn probe_http(
     check: &HttpCheck,
-    expr: Option<&Expr>,
+    own: Option<&MemberCheck>,
     stream: &mut Stream,
     label: &str,
 ) -> Result<String, String> {
-    let mut out = Vec::new();
-    write::request_line(&mut out, check.method.as_bytes(), check.path.as_bytes());
-    let host = check.host.as_deref().unwrap_or(if label.starts_with("unix:") {
-        "localhost"
-    } else {
-        label
-    });
-    write::field(&mut out, b"Host", host.as_bytes());
-    write::field(&mut out, b"User-Agent", b"evenkeel-probe");
-    write::field(&mut out, b"Connection", b"close");
-    write::end(&mut out);
+    let out = probe_head(check, own, label);
     let mut never = Deadline::never();
     stream
         .send(&mut [IoSlice::new(&out)], &mut never)
@@ -184,7 +175,7 @@ async fn probe_http(
     let mut buffer = Buffer::new();
     let head = read_head(stream, &mut buffer, &limits).await?;
     let status = head.status;
-    if let Some(expr) = expr {
+    if let Some((_, expr)) = own.and_then(|own| own.expr.as_ref()) {
         let fields = head.fields.iter();
         let fields = fields
             .map(|f| (f.name.of(buffer.bytes()).to_vec(), f.value.of(buffer.bytes()).to_vec()));
@@ -240,6 +231,31 @@ async fn read_head(
             }
         }
     }
+}
+
+fn probe_head(check: &HttpCheck, own: Option<&MemberCheck>, label: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let local = label.starts_with("unix:");
+    let host = check.host.as_deref().unwrap_or(if local { "localhost" } else { label });
+    let (method, path) = (check.method.as_bytes(), check.path.as_bytes());
+    match own.map(|own| own.method) {
+        Some(CheckMethod::Http { modern: false, .. }) => {
+            out.extend_from_slice(&[method, b" ", path, b" HTTP/1.0\r\n"].concat());
+            write::field(&mut out, b"Host", host.as_bytes());
+        }
+        Some(_) => {
+            write::request_line(&mut out, method, path);
+            write::field(&mut out, b"Host", host.as_bytes());
+        }
+        None => {
+            write::request_line(&mut out, method, path);
+            write::field(&mut out, b"Host", host.as_bytes());
+            write::field(&mut out, b"User-Agent", b"evenkeel-probe");
+            write::field(&mut out, b"Connection", b"close");
+        }
+    }
+    write::end(&mut out);
+    out
 }
 
 /// What an expression of a check looks at.

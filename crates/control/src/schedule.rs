@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 use crate::probe::{self, Verdict};
 use crate::shared::Shared;
 
+/// httpd looks this often whether a check is due.
+const WATCH_STEP: Duration = Duration::from_millis(100);
+
 pub(crate) struct Schedule {
     shared: Arc<Shared>,
     tasks: HashMap<(Name, u64), Probing>,
@@ -80,19 +83,19 @@ async fn watch(shared: Arc<Shared>, pool_name: Name, key: u64) {
         let Some(check) = &health.check else { return };
         let rules = pool.plan.rules.as_ref();
         if rules.is_some() && turn == key {
-            // httpd checks first when an interval is over.
-            clock::sleep(health.interval).await;
+            // httpd checks first when an interval is over, as soon as it looks after that.
+            clock::sleep(health.interval + WATCH_STEP / 2).await;
         }
-        let own = rules.and_then(|rules| rules.member(at)?.check.as_ref());
-        let expr = own.and_then(|own| own.expr.as_ref());
+        let own = rules.and_then(|rules| rules.member(at)).map(|own| &own.check);
         let began = clock::now();
         let (member, tls) = (&pool.members[at], pool.tls.as_ref());
         let http2 = pool.plan.spoken() == MemberProtocol::Http2;
-        let verdict = probe::run(check, expr, &health, member, tls, http2).await;
+        let verdict = probe::run(check, own, &health, member, tls, http2).await;
         let now = clock::now();
         settle(&shared, &pool_name, key, &verdict, now.since(began));
         turn = turn.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        let next = jittered(health.interval, turn);
+        // httpd keeps the time; others are spread, so that not all checks fall together.
+        let next = if own.is_some() { health.interval } else { jittered(health.interval, turn) };
         clock::sleep(next.saturating_sub(now.since(began))).await;
     }
 }

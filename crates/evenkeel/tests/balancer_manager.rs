@@ -1,6 +1,7 @@
 //! The balancer-manager and server-status, as scripts use them.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use evenkeel_testkit::*;
@@ -18,10 +19,15 @@ impl Running {
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("httpd.conf");
         let text = format!("Listen {address}\nServerName front.example\n{config}");
+        let text = text.replace("{folder}", &folder.path().display().to_string());
         std::fs::write(&file, text).expect("a file can be written");
+        Running::of(address, &file, folder)
+    }
+
+    fn of(address: SocketAddr, file: &Path, folder: TempDir) -> Running {
         let child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
             .args(["run", "--apache"])
-            .arg(&file)
+            .arg(file)
             .stdout(Stdio::null())
             .spawn()
             .expect("it starts");
@@ -150,4 +156,64 @@ fn machines_read_xml_and_lines() {
     let lines = running.get("/server-status?auto", &[]).text();
     assert!(lines.contains("ProxyBalancer[0]Name: balancer://c"), "{lines}");
     assert!(lines.contains("ProxyBalancer[0]Worker[1]Status:"), "{lines}");
+}
+
+/// Ends a server as an operator would, and starts another with the same configuration.
+fn restarted(mut running: Running) -> Running {
+    let folder = running._folder.path().to_owned();
+    let address = running.address;
+    let kept = TempDir::new().expect("a folder");
+    let pid = running.child.id().to_string();
+    let ended = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+    assert!(ended.success());
+    assert!(running.child.wait().expect("it ends").success());
+    let text = std::fs::read_to_string(folder.join("httpd.conf")).expect("the configuration");
+    let file = kept.path().join("httpd.conf");
+    let text = text.replace(&folder.display().to_string(), &kept.path().display().to_string());
+    let state = folder.join("evenkeel-balancers.state");
+    assert_eq!(state.exists(), text.contains("BalancerPersist On"));
+    if state.exists() {
+        std::fs::copy(state, kept.path().join("evenkeel-balancers.state")).expect("a copy");
+    }
+    std::fs::write(&file, text).expect("a file can be written");
+    drop(running);
+    Running::of(address, &file, kept)
+}
+
+#[test]
+fn what_was_ordered_outlives_a_restart_only_where_the_configuration_asks_for_it() {
+    for persists in [true, false] {
+        let (a, b, c) = (Origin::named("a"), Origin::named("b"), Origin::named("c"));
+        let running = Running::start(&format!(
+            "ServerRoot {{folder}}\nDefaultRuntimeDir {{folder}}\n{}\n\
+             <Proxy balancer://c>\nBalancerMember http://{}\nBalancerMember http://{}\n\
+             ProxySet growth=2\n</Proxy>\n\
+             <Location /balancer-manager>\nSetHandler balancer-manager\nRequire local\n</Location>\n\
+             ProxyPass /balancer-manager !\nProxyPass / balancer://c/\n",
+            if persists { "BalancerPersist On" } else { "" },
+            a.member(),
+            b.member()
+        ));
+        let nonce = running.nonce();
+        let order = |form: String| {
+            assert_eq!(running.post(&format!("b=c&{form}&nonce={nonce}"), OURS).status, 200);
+        };
+        order(format!("w=http://{}&w_status_D=1&w_lf=2.5", a.member()));
+        order(format!("b_nwrkr=http://{}&b_wyes=1&b_tmo=3", c.member()));
+        order(format!("w=http://{}&w_status_D=0", c.member()));
+        for _ in 0..4 {
+            assert_eq!(running.get("/", &[]).status, 200);
+        }
+        let running = restarted(running);
+        let page = running.get("/balancer-manager", &[("Host", "front.example")]).text();
+        assert_eq!(running.nonce() == nonce, persists);
+        assert_eq!(page.contains("<td>2.50</td><td>0</td><td>Init Dis </td>"), persists, "{page}");
+        assert_eq!(page.contains("4 [3 Used]"), persists, "{page}");
+        assert_eq!(page.contains("<td>3</td><td>1</td>\n<td>byrequests</td>"), persists, "{page}");
+        assert_eq!(page.contains("<td>Init Ok </td><td>2</td>"), persists, "{page}");
+        for _ in 0..2 {
+            running.get("/", &[]);
+        }
+        assert_eq!(a.requests() == 0 && c.requests() > 0, persists);
+    }
 }

@@ -348,7 +348,7 @@ impl MemberView {
     }
 
     /// What a reader sees: the URL, with the socket in front.
-    pub(crate) fn shown_name(&self) -> String {
+    pub fn shown_name(&self) -> String {
         match &self.socket {
             Some(path) => format!("unix:{path}|{}", self.url),
             None => self.url.clone(),

@@ -1,5 +1,6 @@
 //! What a configuration says, compiled: servers, locations and their rules.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ pub struct Sites {
     pub balancers: Vec<BalancerNames>,
     /// Virtual hosts by address: [`Sites::arrange`].
     pub sets: Vec<AddressSet>,
+    /// AJP is there, so that checks may ping.
+    pub pings: bool,
+    /// Where balancers are kept over restarts, if `BalancerPersist` asks for it somewhere.
+    pub persist: Option<PathBuf>,
 }
 
 /// Virtual hosts of one address, in file order.
@@ -30,6 +35,17 @@ pub struct AddressSet {
     pub sites: Vec<usize>,
 }
 
+/// `ProxyHCExpr`: what the answer to a check must be like.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CheckExpr {
+    /// Its name.
+    pub name: String,
+    /// What was written.
+    pub text: String,
+    /// The same, read.
+    pub expr: Expr,
+}
+
 /// What answers call a balancer and its members.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct BalancerNames {
@@ -39,6 +55,8 @@ pub struct BalancerNames {
     pub scope: usize,
     /// Sessions are kept.
     pub sticky: bool,
+    /// `BalancerPersist` of that server.
+    pub persist: bool,
     /// Of each member.
     pub members: Vec<MemberNames>,
 }
@@ -105,6 +123,10 @@ pub struct Site {
     pub limits: HeadLimits,
     /// `ProxyBlock`: what no member's host may have in it; `*`: any.
     pub blocked: Vec<String>,
+    /// `BalancerPersist`, which no server has from another.
+    pub persist: bool,
+    /// `ProxyHCExpr`s; `None` where there are no checks at all.
+    pub check_exprs: Option<Vec<CheckExpr>>,
 }
 
 /// `LimitRequestLine`, `LimitRequestFields`, `LimitRequestFieldSize`: those of the server that is

@@ -42,7 +42,7 @@ pub use route::{
     Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Redirect, Respond, Reverse, Rewrite,
     Route,
 };
-pub use rules::{MemberCheck, MemberProtocol, MemberRules, PoolRules};
+pub use rules::{CheckMethod, MemberCheck, MemberProtocol, MemberRules, PoolRules, Shown, Untold};
 pub use server::{AccessLog, Admin, Cores, Io, Log, LogFormat, LogTarget, Server};
 pub use timeout::{ListenerTimeouts, PoolTimeouts};
 pub use tls::{

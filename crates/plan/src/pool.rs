@@ -76,9 +76,11 @@ impl Pool {
         let Some(rules) = &self.rules else {
             return self.health.check.is_some().then(|| self.health.clone());
         };
-        let own = rules.member(at).filter(|member| !member.stopped)?.check.as_ref()?;
+        // Members of another pool are checked there.
+        let rules = Some(rules).filter(|rules| rules.shares.is_none())?;
+        let own = &rules.member(at).filter(|member| !member.stopped)?.check;
         Some(Health {
-            check: Some(own.check.clone()),
+            check: Some(own.check.clone()?),
             interval: own.interval,
             timeout: self.timeouts.response.min(Duration::from_secs(60)),
             fall: own.fall,

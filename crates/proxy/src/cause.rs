@@ -59,6 +59,9 @@ failures! {
     NO_MEMBER = 503 "no-member" Upstream, "The pool has no usable member.";
     QUEUE_FULL = 503 "queue-full" Upstream, "Every member is at max_requests and the queue is full.";
     QUEUE_TIMEOUT = 503 "queue-timeout" Upstream, "No member became free within timeouts.queue.";
+    PLACES_TAKEN = 503 "places-taken" Upstream, "Every place that an Apache configuration gives the member (max) was taken for as long as one waits for one (acquire).";
+    NO_CONTINUE = 503 "no-continue" Upstream, "The member did not ask for the body within the time that an Apache configuration gives it (ping).";
+    MEMBER_LINE = 502 "member-line-too-long" Upstream, "A line of the head of the member's answer is longer than an Apache configuration allows (responsefieldsize, 8192 bytes by default).";
     UNRESOLVED = 503 "name-unresolved" Upstream, "The member's name has no address.";
     CONNECT_REFUSED = 503 "connect-refused" Upstream, "The member refused the connection.";
     CONNECT_FAILED = 503 "connect-failed" Upstream, "No connection to the member could be made.";

@@ -10,7 +10,7 @@ use std::time::Duration;
 use evenkeel_balance::{Ask, Bound, Guard, Micros, NoMember, Outcome, Tried};
 use evenkeel_net::{Buffer, Deadline, Stream, clock, connect, limits, tls};
 use evenkeel_observe::metrics::Dial;
-use evenkeel_plan::{MemberProtocol, RetryOn};
+use evenkeel_plan::{MemberProtocol, RetryOn, Untold};
 
 use crate::cause::Failure;
 use crate::core::Core;
@@ -23,6 +23,10 @@ use crate::snapshot::{MemberRt, PoolRt};
 const UNREPEATABLE_IDLE_MAX: Duration = Duration::from_secs(2);
 /// How often one who waits for a usable member looks again.
 const WAIT_STEP: Duration = Duration::from_millis(20);
+/// How often one who waits for a free place of a member looks again.
+const PLACE_STEP: Duration = Duration::from_millis(5);
+/// Failed tries of one exchange that keep their members busy; attempts are not more than that.
+const FAILED_MAX: usize = 100;
 /// Addresses of one member tried in one attempt.
 const ADDRESSES_MAX: usize = 4;
 
@@ -60,6 +64,8 @@ pub(crate) struct Dialing<'a> {
     pub(crate) fresh_only: bool,
     /// The member tried last.
     pub(crate) last: Option<usize>,
+    /// Where an Apache configuration rules, members that failed are busy until the exchange ends.
+    pub(crate) failed: Vec<Guard>,
 }
 
 impl Dialing<'_> {
@@ -71,9 +77,11 @@ impl Dialing<'_> {
     /// Whether one more attempt is left and `cause` allows it. Takes from the budget.
     pub(crate) fn again(&self, cause: RetryOn) -> bool {
         let retry = &self.pool.plan.retry;
+        // httpd counts attempts and nothing else.
+        let ruled = self.pool.plan.rules.is_some();
         self.more()
             && retry.on.contains(&cause)
-            && self.pool.balance.retry_allowed(Micros(clock::now().0))
+            && (ruled || self.pool.balance.retry_allowed(Micros(clock::now().0)))
     }
 
     /// A connection to a member, trying others as the pool's retry allows.
@@ -89,59 +97,91 @@ impl Dialing<'_> {
             let (guard, bound) = picked;
             let at = guard.index();
             self.last = Some(at);
-            let Some(member) = self.pool.members.get(at) else { return Err(Failure::NO_MEMBER) };
-            let longest = if self.repeatable { Duration::MAX } else { UNREPEATABLE_IDLE_MAX };
-            if !self.fresh_only
-                && self.pool.shared
-                && let Some((stream, answer)) = self.core.connections.borrow_mut().take(
-                    member.targets.key(),
-                    clock::now(),
-                    longest,
-                )
-            {
-                self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::Reused);
+            let failure = match self.reach(&guard).await {
+                Ok((stream, buffer, reused)) => {
+                    let (pool, member) = (self.pool.id, at);
+                    return Ok(Upstream { stream, buffer, guard, reused, pool, member, bound });
+                }
+                Err(failure) => failure,
+            };
+            self.gave_up(guard, failure);
+            let ours = failure == Failure::LOCAL_LIMIT;
+            if ours || self.ends_it(at, failure) || !self.again(RetryOn::Connect) {
+                return Err(failure);
+            }
+            self.core.metrics.borrow_mut().retried(self.pool.id, failure.cause);
+            failed = Some(failure);
+        }
+    }
+
+    /// A connection to the member that was picked, kept or new; and whether it served others before.
+    async fn reach(&self, guard: &Guard) -> Result<(Stream, Buffer, bool), Failure> {
+        self.allowed(guard).await?;
+        let at = guard.index();
+        let Some(member) = self.pool.members.get(at) else { return Err(Failure::NO_MEMBER) };
+        let longest = if self.repeatable { Duration::MAX } else { UNREPEATABLE_IDLE_MAX };
+        let dialed = |dial| self.core.metrics.borrow_mut().dialed(self.pool.id, dial);
+        if !self.fresh_only && self.pool.shared {
+            let (key, now) = (member.targets.key(), clock::now());
+            let kept = self.core.connections.borrow_mut().take(key, now, longest);
+            if let Some((stream, answer)) = kept {
+                dialed(Dial::Reused);
                 let mut buffer = Buffer::new();
                 buffer.expect(answer);
-                return Ok(Upstream {
-                    stream,
-                    buffer,
-                    guard,
-                    reused: true,
-                    pool: self.pool.id,
-                    member: at,
-                    bound,
-                });
+                guard.reached();
+                return Ok((stream, buffer, true));
             }
-            match self.connect(member, at).await {
-                Ok((stream, reused)) => {
-                    if !reused {
-                        guard.connected(Micros(clock::now().0));
-                    }
-                    let dial = if reused { Dial::Reused } else { Dial::New };
-                    self.core.metrics.borrow_mut().dialed(self.pool.id, dial);
-                    return Ok(Upstream {
-                        stream,
-                        buffer: Buffer::new(),
-                        guard,
-                        reused,
-                        pool: self.pool.id,
-                        member: at,
-                        bound,
-                    });
+        }
+        match self.connect(member, at).await {
+            Ok((stream, reused)) => {
+                guard.reached();
+                if !reused {
+                    guard.connected(Micros(clock::now().0));
                 }
-                Err(failure) => {
-                    self.core.metrics.borrow_mut().dialed(self.pool.id, Dial::Failed);
-                    let ours = failure == Failure::LOCAL_LIMIT;
-                    let outcome = if ours { Outcome::Aborted } else { Outcome::ConnectFailed };
-                    guard.report(outcome, Micros(clock::now().0));
-                    self.tried.add(at);
-                    if ours || self.ends_it(at, failure) || !self.again(RetryOn::Connect) {
-                        return Err(failure);
-                    }
-                    self.core.metrics.borrow_mut().retried(self.pool.id, failure.cause);
-                    failed = Some(failure);
-                }
+                dialed(if reused { Dial::Reused } else { Dial::New });
+                Ok((stream, Buffer::new(), reused))
             }
+            Err(failure) => {
+                dialed(Dial::Failed);
+                Err(failure)
+            }
+        }
+    }
+
+    /// What an Apache configuration asks for before a member is spoken to: TLS that is switched
+    /// on, and a free place.
+    async fn allowed(&self, guard: &Guard) -> Result<(), Failure> {
+        let rules = self.pool.plan.rules.as_ref();
+        let Some(own) = rules.and_then(|rules| rules.member(guard.index())) else { return Ok(()) };
+        if own.untold != Untold::No {
+            return Err(Failure::MEMBER_TLS);
+        }
+        let Some(most) = own.places else { return Ok(()) };
+        let until = own.patience.map(|patience| clock::after(clock::now(), patience));
+        while !guard.take_place(most) {
+            if until.is_some_and(|until| clock::now() >= until) {
+                return Err(Failure::PLACES_TAKEN);
+            }
+            clock::sleep(PLACE_STEP).await;
+        }
+        Ok(())
+    }
+
+    /// A member could not be reached.
+    fn gave_up(&mut self, guard: Guard, failure: Failure) {
+        let at = guard.index();
+        self.tried.add(at);
+        let own = self.pool.plan.rules.as_ref().and_then(|rules| rules.member(at));
+        // Without mod_ssl, nobody is to blame.
+        let nobody = own.is_some_and(|own| own.untold == Untold::Missing);
+        let aborted = nobody || failure == Failure::LOCAL_LIMIT;
+        let outcome = if aborted { Outcome::Aborted } else { Outcome::ConnectFailed };
+        let now = Micros(clock::now().0);
+        if own.is_some() && self.failed.len() < FAILED_MAX {
+            guard.failed(outcome, now);
+            self.failed.push(guard);
+        } else {
+            guard.report(outcome, now);
         }
     }
 

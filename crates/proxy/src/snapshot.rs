@@ -171,11 +171,7 @@ impl Snapshot {
         tls: &Loaded,
         now: Micros,
     ) -> Result<Snapshot, BadPattern> {
-        let pools: Vec<Arc<PoolRt>> = plan
-            .pools
-            .iter()
-            .map(|pool| PoolRt::build(pool, old.pool(&pool.name), names, tls, now))
-            .collect();
+        let pools = pools(&plan, old, names, tls, now);
         let find = |name: &plan::Name| pools.iter().find(|pool| pool.plan.name == *name).cloned();
         let mut routes = Vec::new();
         for route in &plan.routes {
@@ -346,10 +342,36 @@ impl RouteRt {
     }
 }
 
+/// Pools in plan order; those that share the members of another are made after it.
+fn pools(
+    plan: &plan::Plan,
+    old: &Snapshot,
+    names: &mut Names,
+    tls: &Loaded,
+    now: Micros,
+) -> Vec<Arc<PoolRt>> {
+    let shares = |pool: &plan::Pool| pool.rules.as_ref().and_then(|rules| rules.shares.clone());
+    let mut made: Vec<(usize, Arc<PoolRt>)> = Vec::new();
+    for sharing in [false, true] {
+        for (at, pool) in plan.pools.iter().enumerate() {
+            let whose = shares(pool);
+            if whose.is_some() == sharing {
+                let kin = whose.and_then(|whose| {
+                    made.iter().map(|(_, made)| made).find(|made| made.plan.name == whose).cloned()
+                });
+                let old = old.pool(&pool.name);
+                made.push((at, PoolRt::build(pool, (old, kin.as_ref()), names, tls, now)));
+            }
+        }
+    }
+    made.sort_unstable_by_key(|(at, _)| *at);
+    made.into_iter().map(|(_, pool)| pool).collect()
+}
+
 impl PoolRt {
     fn build(
         plan: &plan::Pool,
-        old: Option<&Arc<PoolRt>>,
+        (old, kin): (Option<&Arc<PoolRt>>, Option<&Arc<PoolRt>>),
         names: &mut Names,
         tls: &Loaded,
         now: Micros,
@@ -386,7 +408,8 @@ impl PoolRt {
         };
         let members = plan.members.iter().map(|member| member_rt(member, names)).collect();
         let now = balance::Micros(now.0);
-        let balance = balance::Pool::new(plan, old.map(|old| &*old.balance), now);
+        let (before, kin) = (old.map(|old| &*old.balance), kin.map(|kin| &*kin.balance));
+        let balance = balance::Pool::sharing(plan, before, kin, now);
         Arc::new(PoolRt {
             id: names.intern(&plan.name),
             balance: Arc::new(balance),

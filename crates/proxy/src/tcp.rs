@@ -188,6 +188,7 @@ async fn dial(
         attempts: 0,
         fresh_only: true,
         last: None,
+        failed: Vec::new(),
     };
     let dialed = dialing.dial().await;
     tally.attempts = dialing.attempts;

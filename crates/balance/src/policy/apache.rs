@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use evenkeel_plan::{MemberState, Policy, PoolRules};
+use evenkeel_plan::{Address, MemberState, Policy, PoolRules};
 
 use crate::ask::{Ask, Micros, Rng, Why};
 use crate::member::Member;
@@ -24,6 +24,8 @@ pub(crate) struct Field<'a> {
     pub(crate) forced: bool,
     /// What an Apache configuration says of the members.
     pub(crate) rules: Option<&'a PoolRules>,
+    /// The decision counts: errors that are over end.
+    pub(crate) counts: bool,
 }
 
 /// The best so far, and what the offered ones were charged.
@@ -34,12 +36,12 @@ struct Race {
 }
 
 impl Field<'_> {
-    /// Picks a member; `charge` writes the decision into the members' credits.
-    pub(crate) fn pick(&self, ask: &Ask<'_>, rng: &mut Rng, charge: bool) -> Option<(usize, Why)> {
+    /// Picks a member, and writes the decision into the members' credits if it counts.
+    pub(crate) fn pick(&self, ask: &Ask<'_>, rng: &mut Rng) -> Option<(usize, Why)> {
         if self.policy == Policy::Heartbeat {
             return self.heartbeat(ask, rng).map(|index| (index, Why::Policy));
         }
-        let before: Vec<i64> = match charge {
+        let before: Vec<i64> = match self.counts {
             true => Vec::new(),
             false => self.members.iter().map(|member| member.credit.load(Relaxed)).collect(),
         };
@@ -53,12 +55,14 @@ impl Field<'_> {
     /// What affinity decided is charged like any other pick: every usable member gains its factor,
     /// and the chosen one pays the sum.
     pub(crate) fn charge_bound(&self, index: usize, ask: &Ask<'_>) {
-        if matches!(self.policy, Policy::ByTraffic | Policy::Heartbeat) {
+        let ruled = self.rules.is_some();
+        if !self.counts || !ruled && matches!(self.policy, Policy::ByTraffic | Policy::Heartbeat) {
             return;
         }
         let mut total = 0;
         for (at, member) in self.members.iter().enumerate() {
-            if self.usable(at, ask) {
+            let gains = if ruled { serves(member) } else { self.usable(at, ask) };
+            if gains {
                 member.credit.fetch_add(factor(member), Relaxed);
                 total += factor(member);
             }
@@ -109,12 +113,12 @@ impl Field<'_> {
     }
 
     fn usable(&self, index: usize, ask: &Ask<'_>) -> bool {
+        if self.rules.is_some() {
+            return self.usable_after_a_look(index, ask.now);
+        }
         let member = &self.members[index];
         let forced = self.forced && member.is_up() && member.state() == MemberState::Ready;
-        let own = self.rules.and_then(|rules| rules.member(index));
-        // An error that lasts no time is over when the next one is picked.
-        let returns = own.is_some_and(|own| own.retry.is_zero() && !own.ignore_errors);
-        let tried = ask.tried.contains(index) && !returns;
+        let tried = ask.tried.contains(index);
         (member.is_usable(ask.now) || forced) && member.has_room() && !tried
     }
 
@@ -143,7 +147,8 @@ impl Field<'_> {
         }
     }
 
-    /// Members in proportion to the slots they said are free; roles and weights do not count.
+    /// Members in proportion to the slots they said are free; roles and weights do not count. Of
+    /// members on one host, which share what it said, the last that can be used gets it all.
     fn heartbeat(&self, ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         let slots = |index: usize| {
             let beat = &self.members[index].heartbeat;
@@ -160,12 +165,113 @@ impl Field<'_> {
             return None;
         }
         let mut pick = rng.below(sum);
-        free.iter().position(|ready| {
+        let picked = free.iter().position(|ready| {
             let here = pick < *ready as usize;
             pick = pick.saturating_sub(*ready as usize);
             here
+        })?;
+        if self.rules.is_none() {
+            return Some(picked);
+        }
+        let host = |at: usize| match self.members[at].address() {
+            Address::Socket(socket) => socket.ip().to_string(),
+            Address::Name(name, _) => name.as_str().to_owned(),
+            Address::Unix(path) => path.display().to_string(),
+        };
+        let own = host(picked);
+        (0..free.len()).rev().find(|at| free[*at] > 0 && host(*at) == own)
+    }
+}
+
+/// What an Apache configuration rules, as httpd 2.4.71 does it.
+impl Field<'_> {
+    /// Whether a member can be used, after an error that is over was ended.
+    fn usable_after_a_look(&self, index: usize, now: Micros) -> bool {
+        let member = &self.members[index];
+        serves(member)
+            || self.may_return(index, now) && {
+                if self.counts {
+                    member.retry();
+                }
+                can_serve(member)
+            }
+    }
+
+    /// Whether a member is in error and gets another chance.
+    fn may_return(&self, index: usize, now: Micros) -> bool {
+        let member = &self.members[index];
+        let own = self.rules.and_then(|rules| rules.member(index));
+        let stopped = own.is_some_and(|own| own.stopped);
+        let ignores = own.is_some_and(|own| own.ignore_errors);
+        member.in_error() && !stopped && (self.forced || ignores || member.error_is_over(now))
+    }
+
+    /// `forcerecovery`: when every member is in error and the time of none is over, all get another
+    /// chance at once. True when that is so.
+    pub(crate) fn recovers_all(&self, now: Micros) -> bool {
+        for (at, member) in self.members.iter().enumerate() {
+            if !member.in_error() {
+                return false;
+            }
+            if self.may_return(at, now) {
+                if self.counts {
+                    member.retry();
+                }
+                return false;
+            }
+        }
+        if self.rules.is_none_or(|rules| rules.no_forced_recovery) {
+            return false;
+        }
+        if self.counts {
+            self.members.iter().for_each(|member| member.retry());
+        }
+        true
+    }
+
+    /// The first member of a route that can be used, or of the route it redirects to. `redirects`
+    /// counts those that were followed: a circle of them ends.
+    pub(crate) fn by_route(
+        &self,
+        route: &[u8],
+        now: Micros,
+        mut redirects: usize,
+    ) -> Option<usize> {
+        for standby in [false, true] {
+            for at in self.of_route(route).filter(|at| self.roles[*at].backup == standby) {
+                if self.usable_after_a_look(at, now) {
+                    return Some(at);
+                }
+                let redirect = self.rules?.member(at).map_or("", |own| &own.redirect);
+                if redirect.is_empty() || redirects >= self.members.len() {
+                    continue;
+                }
+                redirects += 1;
+                if let Some(found) = self.by_route(redirect.as_bytes(), now, redirects) {
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+
+    /// Members of a route.
+    pub(crate) fn of_route<'b>(&'b self, route: &'b [u8]) -> impl Iterator<Item = usize> + 'b {
+        (0..self.members.len()).filter(move |at| {
+            let own = self.rules.and_then(|rules| rules.member(*at));
+            own.is_some_and(|own| !own.route.is_empty() && own.route.as_bytes() == route)
         })
     }
+}
+
+/// Whether nothing but an error is in the way of a member.
+fn can_serve(member: &Member) -> bool {
+    member.is_up() && member.state() != MemberState::Disabled
+}
+
+/// Usable in httpd's sense, which a member that drains is too.
+fn serves(member: &Member) -> bool {
+    can_serve(member) && !member.in_error()
 }
 
 /// Apache's lbfactor: the weight in hundredths.

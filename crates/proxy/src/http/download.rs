@@ -8,7 +8,9 @@ use std::time::Duration;
 use evenkeel_balance::Guard;
 use evenkeel_net::stream::{RecvHalf, SendHalf};
 use evenkeel_net::{Buffer, Deadline, clock};
-use evenkeel_wire::http1::{BodyReader, Framing, Limits, Parsed, ResponseHead, Version, write};
+use evenkeel_wire::http1::{
+    BodyReader, Field, Framing, Limits, Parsed, ResponseHead, Version, write,
+};
 
 use crate::cause::Failure;
 use crate::http::answer_head::Answering;
@@ -33,8 +35,12 @@ pub(crate) struct Download<'a> {
     pub(crate) member_wait: &'a mut Deadline,
     pub(crate) client_wait: &'a mut Deadline,
     pub(crate) limits: Limits,
+    /// The longest line of a head, in bytes.
+    pub(crate) line_max: usize,
     /// How long the member may take to answer, and pause within its answer.
     pub(crate) response_time: Duration,
+    /// How long it may take to ask for the body that is held back.
+    pub(crate) ping: Option<Duration>,
     /// How long the client may take to read.
     pub(crate) send_time: Duration,
     pub(crate) answering: Answering<'a>,
@@ -90,7 +96,7 @@ impl Download<'_> {
             if !self.buffer.is_empty() {
                 let parsed = self.answer.parse(self.buffer.bytes(), &self.limits);
                 if parsed.map_err(|r| Failure::bad_answer(r.cause))? == Parsed::Complete {
-                    return Ok(());
+                    return self.lines_fit();
                 }
             }
             let first = self.buffer.is_empty();
@@ -99,7 +105,8 @@ impl Download<'_> {
                 Ok(0) => return Err(Failure::MEMBER_CUT),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    return Err(Failure::MEMBER_TIMEOUT);
+                    let held = self.progress.held.get();
+                    return Err(if held { Failure::NO_CONTINUE } else { Failure::MEMBER_TIMEOUT });
                 }
                 // How a stream in memory says that nothing was done about the request.
                 Err(error) if first && error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -114,13 +121,25 @@ impl Download<'_> {
         }
     }
 
-    /// Receives from the member. Its time runs only once it has the whole request.
+    fn lines_fit(&self) -> Result<(), Failure> {
+        let length = |field: &Field| (field.value.end - field.name.start) as usize;
+        match self.answer.fields.iter().any(|field| length(field) >= self.line_max) {
+            true => Err(Failure::MEMBER_LINE),
+            false => Ok(()),
+        }
+    }
+
+    /// Receives from the member. Its time runs only once it has the whole request, or all of it
+    /// that it gets before it asks for more.
     async fn receive(&mut self, most: usize) -> io::Result<usize> {
         let mut armed = false;
+        let progress = self.progress;
+        let waits = || progress.sent.get() || progress.deaf.get() || progress.held.get();
         poll_fn(|cx| match self.member.poll_recv(cx, self.buffer, most) {
-            Poll::Pending if self.progress.sent.get() || self.progress.deaf.get() => {
+            Poll::Pending if waits() => {
                 if !armed {
-                    self.member_wait.set_after(clock::now(), self.response_time);
+                    let ping = self.ping.filter(|_| self.progress.held.get());
+                    self.member_wait.set_after(clock::now(), ping.unwrap_or(self.response_time));
                     armed = true;
                 }
                 self.member_wait.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
@@ -141,9 +160,12 @@ impl Download<'_> {
 
     /// Interim answers go to clients that know them (RFC 9110 section 15.2).
     async fn pass_interim(&mut self) -> Result<(), Failure> {
-        if self.answering.version == Version::H11 {
+        let asked = self.answer.status == 100 && self.progress.held.replace(false);
+        // The client did not ask whether it may go on; we did.
+        if !asked && self.answering.version == Version::H11 {
             self.answering.interim(self.out, self.buffer.bytes(), self.answer);
-            self.flush().await?;
+            self.progress.interim.set(true);
+            self.send_out(false).await?;
         }
         self.buffer.consume(self.answer.len);
         Ok(())
@@ -260,6 +282,10 @@ impl Download<'_> {
             return Ok(());
         }
         self.progress.answered.set(true);
+        self.send_out(end).await
+    }
+
+    async fn send_out(&mut self, end: bool) -> Result<(), Failure> {
         self.client_wait.set_after(clock::now(), self.send_time);
         let slices = &mut [IoSlice::new(self.out)];
         let sent = match end {

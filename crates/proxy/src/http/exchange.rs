@@ -165,9 +165,8 @@ pub(crate) async fn balanced(
         }
         let progress = Progress::default();
         let again = |status| repeatable && dialing.more() && dialing.again(RetryOn::Status(status));
-        let (cookie, announced) =
-            (binding.cookie(pool, &upstream), binding.announce(pool, &upstream));
-        let announced = joined(scratch.announced.clone(), announced);
+        let cookie = binding.cookie(pool, &upstream);
+        let announced = joined(scratch.announced.clone(), binding.announce(pool, &upstream));
         let (again, progress) = (&again, &progress);
         let forwarded = Forwarding { listener, route, pool, again, cookie, announced, progress };
         let result = forwarded.run(session, scratch, &mut upstream).await;
@@ -181,18 +180,21 @@ pub(crate) async fn balanced(
             }
             Err(failure) => {
                 let now = Micros(clock::now().0);
-                let stale = upstream.reused && is_silent_end(failure) && !progress.answered.get();
+                let begun = progress.answered.get() || progress.interim.get();
+                let stale = upstream.reused && is_silent_end(failure) && !begun;
                 // For httpd, a fresh connection that ends without a word is an error only later on
                 // a client's connection.
                 let later = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
                 upstream.guard.report(outcome(failure, stale, later), now);
-                let again = !progress.answered.get() && !progress.streamed.get();
+                let again = !begun && !progress.streamed.get();
                 let harmless = repeatable || failure == Failure::MEMBER_REFUSED;
                 let Some(cause) = retry_cause(failure).filter(|_| again && harmless) else {
                     return Err(failure);
                 };
-                // A kept connection that died is no news about the member: once more, afresh.
-                if stale && !dialing.fresh_only {
+                // A kept connection that died is no news about the member: once more, afresh. What
+                // httpd calls repeatable is so only before it was sent.
+                let sent_twice = pool.plan.rules.is_none() || scratch.head.method.idempotent();
+                if stale && sent_twice && !dialing.fresh_only {
                     dialing.fresh_only = true;
                     dialing.attempts -= 1;
                 } else if matches!(cause, RetryOn::Status(_)) || dialing.again(cause) {
@@ -249,6 +251,7 @@ fn dialing<'a>(
         attempts: 0,
         fresh_only: false,
         last: None,
+        failed: Vec::new(),
     }
 }
 
@@ -312,6 +315,8 @@ fn retry_cause(failure: Failure) -> Option<RetryOn> {
             Some(RetryOn::ResetBeforeResponse)
         }
         Failure::MEMBER_TIMEOUT => Some(RetryOn::Timeout),
+        // As with a connection that could not be made, nothing was done about the request.
+        Failure::NO_CONTINUE => Some(RetryOn::Connect),
         Failure { cause, status, .. } if cause == Failure::MEMBER_STATUS.cause => {
             Some(RetryOn::Status(status))
         }
@@ -324,6 +329,7 @@ fn outcome(failure: Failure, stale: bool, silence_counts: bool) -> Outcome {
     match failure {
         _ if stale => Outcome::Aborted,
         _ if silence_counts && is_silent_end(failure) => Outcome::ConnectFailed,
+        Failure::NO_CONTINUE => Outcome::ConnectFailed,
         Failure { side: Side::Downstream | Side::Internal, .. } => Outcome::Aborted,
         Failure::MEMBER_TIMEOUT | Failure::MEMBER_STALLED | Failure::REQUEST_TIMEOUT_UP => {
             Outcome::Timeout

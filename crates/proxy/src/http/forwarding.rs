@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
+use evenkeel_httpd::Passage;
 use evenkeel_plan::HostHeader;
 use evenkeel_wire::http1::Method;
 
@@ -21,6 +23,9 @@ use crate::http::session::Session;
 use crate::http::upload::Upload;
 use crate::http2::grpc;
 use crate::snapshot::{ListenerRt, PoolRt, RouteRt};
+
+/// The longest line of the head of an answer, where an Apache configuration rules and says no other.
+const LINE_MAX: usize = 8192;
 
 /// Everything one attempt depends on.
 pub(crate) struct Forwarding<'a> {
@@ -43,13 +48,13 @@ impl Forwarding<'_> {
         scratch: &mut Scratch,
         upstream: &mut Upstream,
     ) -> Result<Done, Failure> {
-        let member = self.toward(upstream.member);
         self.write_head(session, scratch, upstream.member);
         let passage = RefCell::new(scratch.passage.take());
         let upgrade = passing::upgrade(session, &scratch.head, &passage, upstream.member);
         let response_time = passing::time(&passage, upstream.member, self.pool);
-        let (filled, own) =
-            (self.fill_edits(session, scratch, member), self.own_address(session, scratch));
+        let ping = self.hold(scratch, &passage, upstream.member);
+        let filled = self.fill_edits(session, scratch, self.toward(upstream.member));
+        let own = self.own_address(session, scratch);
         let answering = Answering {
             core: &session.core.clone(),
             version: scratch.head.version,
@@ -67,7 +72,7 @@ impl Forwarding<'_> {
             reverse: &self.route.reverse,
             own: own.as_bytes(),
         };
-        let rate_min = self.rate_min(session, scratch);
+        let (line_max, rate_min) = self.bounds(upstream.member, session, scratch);
         let (client_recv, client_send) = session.stream.split();
         let (member_recv, member_send) = upstream.stream.split();
         let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
@@ -95,7 +100,9 @@ impl Forwarding<'_> {
             member_wait: &mut scratch.member_wait,
             client_wait: &mut scratch.client_wait,
             limits: self.pool.limits,
+            line_max,
             response_time,
+            ping,
             send_time: self.listener.plan.timeouts.send,
             answering,
             progress: self.progress,
@@ -106,10 +113,36 @@ impl Forwarding<'_> {
         result
     }
 
+    /// The longest line of an answer's head, and the slowest body.
+    fn bounds(&self, member: usize, session: &Session, scratch: &Scratch) -> (usize, u32) {
+        (self.line_max(member), self.rate_min(session, scratch))
+    }
+
     /// The slowest body. Callers of gRPC may be silent within their request for as long as they like.
     fn rate_min(&self, session: &Session, scratch: &Scratch) -> u32 {
         let calls = grpc::is_call(session, scratch);
         if calls { 0 } else { self.listener.plan.limits.body_rate_min }
+    }
+
+    /// Holds the body back where the member is asked first; says for how long.
+    fn hold(
+        &self,
+        scratch: &Scratch,
+        passage: &RefCell<Option<Box<Passage>>>,
+        member: usize,
+    ) -> Option<Duration> {
+        let ping = passing::ping(&scratch.head, passage, member, self.pool);
+        self.progress.held.set(ping.is_some());
+        ping
+    }
+
+    /// The longest line of the head of a member's answer.
+    fn line_max(&self, member: usize) -> usize {
+        let own = self.pool.plan.rules.as_ref().and_then(|rules| rules.member(member));
+        own.map_or(usize::MAX, |own| match own.line_max {
+            0 => LINE_MAX,
+            most => most as usize,
+        })
     }
 
     fn toward(&self, member: usize) -> Toward<'_> {
@@ -177,8 +210,13 @@ async fn both(
             }
             uploading = false;
         }
+        let held = progress.held.get();
         if let Poll::Ready(done) = download.as_mut().poll(cx) {
             return Poll::Ready(done);
+        }
+        if held && !progress.held.get() {
+            // The member asks for the body: on with it.
+            cx.waker().wake_by_ref();
         }
         whole.poll(cx).map(|()| match progress.sent.get() {
             true => Err(Failure::REQUEST_TIMEOUT_UP),

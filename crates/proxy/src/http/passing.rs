@@ -122,6 +122,31 @@ pub(crate) fn time(
     own.unwrap_or(pool.plan.timeouts.response)
 }
 
+/// How long the member may take to ask for the body (`ping`), if it is to be asked whether it
+/// wants it.
+pub(crate) fn ping(
+    head: &RequestHead,
+    passage: &RefCell<Option<Box<Passage>>>,
+    member: usize,
+    pool: &PoolRt,
+) -> Option<Duration> {
+    let passage = passage.borrow();
+    asks_first(head, passage.as_deref()?, member, pool)
+}
+
+fn asks_first(
+    head: &RequestHead,
+    passage: &Passage,
+    member: usize,
+    pool: &PoolRt,
+) -> Option<Duration> {
+    let rules = pool.plan.rules.as_ref().filter(|rules| rules.protocol == MemberProtocol::Http)?;
+    let has_body = matches!(head.body, Framing::Length(1..) | Framing::Chunked);
+    // A client that asks by itself gets the member's own answer to that.
+    let asks = head.fields.iter().any(|field| field.known == Known::Expect && !field.drop);
+    rules.member(member)?.ping.filter(|_| has_body && !asks && !passage.manner().old)
+}
+
 /// Writes the head for the member.
 pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, pool: &PoolRt, member: usize) {
     scratch.down.clear();
@@ -138,16 +163,22 @@ pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, pool: &PoolRt
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Framing::None | Framing::UntilClose => {}
     }
+    if asks_first(head, passage, member, pool).is_some() {
+        out.extend_from_slice(b"Expect: 100-continue\r\n");
+    }
     let upgrade = head.upgrade.map(|span| span.of(session.buffer.bytes()));
     match upgrade.filter(|protocol| passage.may_switch(member, protocol)) {
         Some(protocol) => {
             out.extend_from_slice(b"Connection: Upgrade\r\n");
             write::field(out, b"Upgrade", protocol);
         }
-        None if passage.manner().once && !passage.manner().old => {
-            out.extend_from_slice(b"Connection: close\r\n")
+        None if passage.manner().old => {}
+        None if passage.manner().once || !foreign && pool.plan.limits.idle_connections == 0 => {
+            out.extend_from_slice(b"Connection: close\r\n");
         }
-        None => {}
+        None if foreign => {}
+        // It goes without saying, but httpd says it, and members of HTTP/1.0 ask for it.
+        None => out.extend_from_slice(b"Connection: Keep-Alive\r\n"),
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -13,7 +13,11 @@ pub(crate) struct Progress {
     pub(crate) streamed: Cell<bool>,
     /// Bytes of the session's buffer that belong to this request.
     pub(crate) used: Cell<usize>,
-    /// The client got the first byte of an answer.
+    /// The body waits until the member asks for it.
+    pub(crate) held: Cell<bool>,
+    /// The client got an interim answer, after which there is no other member.
+    pub(crate) interim: Cell<bool>,
+    /// The client got the first byte of a final answer.
     pub(crate) answered: Cell<bool>,
     /// The status of the final answer, once its head was made; 0 before.
     pub(crate) status: Cell<u16>,

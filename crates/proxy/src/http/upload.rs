@@ -1,7 +1,9 @@
 //! The direction to the member: the request's head, then its body as it comes; then an eye on the
 //! client, whose leaving ends the exchange.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_net::stream::{RecvHalf, SendHalf};
@@ -75,6 +77,15 @@ impl Upload<'_> {
         let mut reader = BodyReader::new(self.framing, &self.limits);
         let began = clock::now();
         let mut total = 0_u64;
+        if self.progress.held.get() {
+            self.flush().await?;
+            // Whoever reads the member's word has it polled again.
+            poll_fn(|_| match self.progress.held.get() {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            })
+            .await;
+        }
         loop {
             self.send_ready(&mut reader, &mut total).await?;
             if reader.is_done() {

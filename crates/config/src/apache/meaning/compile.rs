@@ -21,17 +21,18 @@ use evenkeel_httpd::access::Access;
 use evenkeel_httpd::remote::RemoteIp;
 use evenkeel_httpd::rewrite;
 use evenkeel_httpd::site::{EncodedSlashes, Matched, Pass, Place, SetEnvIf, SiteAddress, Via};
-use evenkeel_plan::Plan;
+use evenkeel_plan::{Plan, Untold};
 
 pub(super) use pass::worker_name;
 
 use super::Told;
-use super::sites::{Balancer, Listen, MemberLine, Word};
-use crate::apache::Tree;
+use super::sites::{Balancer, Listen, MemberLine, Word, is_balancer};
+use crate::apache::{Node, Tree};
 
 /// The plan of a configuration, with the rules by which requests are served.
 pub(super) fn compile(tree: &Tree, told: &mut Told) -> Plan {
-    let mut making = Making::default();
+    let mut making = Making { loaded: loaded(&tree.nodes), ..Making::default() };
+    making.speaks_tls = making.has("ssl_module") && switches_tls_on(&tree.nodes);
     let main = making.server(&tree.nodes, 0, told);
     making.servers.insert(0, main);
     making.finish(told)
@@ -52,10 +53,66 @@ struct Making {
     exprs: Vec<(usize, String, String)>,
     /// `ServerRoot`.
     root: PathBuf,
+    /// `DefaultRuntimeDir`.
+    runtime: Option<PathBuf>,
     /// `HeartbeatStorage`.
     heartbeat: Option<PathBuf>,
     /// One for each target, in the order in which they were met: which pool.
     targets: Vec<TargetOf>,
+    /// The modules of `LoadModule`.
+    loaded: Vec<String>,
+    /// `SSLProxyEngine On` stands somewhere outside of balancers' sections.
+    speaks_tls: bool,
+}
+
+impl Making {
+    /// Whether a module is loaded; all are where no `LoadModule` is.
+    fn has(&self, module: &str) -> bool {
+        self.loaded.is_empty() || self.loaded.iter().any(|loaded| loaded == module)
+    }
+}
+
+fn loaded(nodes: &[Node]) -> Vec<String> {
+    let lines = nodes.iter().filter_map(|node| match node {
+        Node::Directive(directive) if directive.canonical == "LoadModule" => directive.args.first(),
+        _ => None,
+    });
+    lines.map(|arg| arg.text.clone()).collect()
+}
+
+/// Why members of `https://` cannot be spoken to, if they cannot, as far as it is the same for all.
+pub(super) fn untold(tree: &Tree) -> Untold {
+    let making = Making { loaded: loaded(&tree.nodes), ..Making::default() };
+    match (making.has("ssl_module"), says_tls_on(&tree.nodes)) {
+        (false, _) => Untold::Missing,
+        (true, true) => Untold::No,
+        (true, false) => Untold::Off,
+    }
+}
+
+/// The same, balancers' sections not excepted.
+fn says_tls_on(nodes: &[Node]) -> bool {
+    let inner = |node: &Node| match node {
+        Node::Section(section) => says_tls_on(&section.nodes),
+        Node::Directive(_) => false,
+    };
+    switches_tls_on(nodes) || nodes.iter().any(inner)
+}
+
+/// Whether `SSLProxyEngine On` stands somewhere. Servers inherit it in ways that do not show where
+/// a balancer is defined, so anywhere counts, but for other balancers' sections.
+fn switches_tls_on(nodes: &[Node]) -> bool {
+    nodes.iter().any(|node| match node {
+        Node::Directive(line) => {
+            let on = line.args.first().is_some_and(|arg| arg.text.eq_ignore_ascii_case("on"));
+            on && line.canonical == "SSLProxyEngine"
+        }
+        Node::Section(section) => {
+            let first = section.args.first().map_or("", |arg| &*arg.text);
+            let of_balancer = section.canonical == "Proxy" && is_balancer(first);
+            !of_balancer && switches_tls_on(&section.nodes)
+        }
+    })
 }
 
 /// A balancer and the server it was defined in; 0: the main one.
@@ -65,6 +122,10 @@ struct Scoped {
     ssl: tls::Ssl,
     /// Somebody said more than its name.
     defined: bool,
+    /// The path of the last `ProxyPass` that names it.
+    path: Option<String>,
+    /// Its members are those of the main server's balancer of its name.
+    shares: bool,
 }
 
 /// What a target leads to.
@@ -114,6 +175,8 @@ struct Server {
     rewrite_options: Option<rewriting::Options>,
     /// How many of `BalancerInherit` and `ProxyPassInherit` are off: only both together count.
     inherits_off: usize,
+    /// `BalancerPersist`.
+    persist: bool,
     keep_alive: Option<bool>,
     keep_alive_timeout: Option<Duration>,
     keep_alive_requests: Option<u32>,

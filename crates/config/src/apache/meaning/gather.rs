@@ -5,8 +5,8 @@ use std::time::Duration;
 use evenkeel_plan::HostMatch;
 
 use super::compile::worker_name;
+use super::sites::{Balancer, balancer_name, is_balancer, words};
 use super::sites::{Gathered, Listen, Location, Matched, MemberLine, Pass, Settings, Site};
-use super::sites::{is_balancer, words};
 use super::{Fate, Told};
 use crate::apache::{Arg, Directive, Node, Section, Tree};
 
@@ -16,6 +16,12 @@ pub(super) fn gather(tree: &Tree, told: &mut Told) -> Gathered {
     let mut main = Site::default();
     site(&tree.nodes, &mut main, &mut gathered, told);
     gathered.main = main;
+    for (name, at) in std::mem::take(&mut gathered.worded) {
+        let own = |balancer: &&Balancer| balancer.name == name && balancer.in_host;
+        if !gathered.balancers.iter().any(|balancer| own(&balancer)) {
+            told.carried(&at, "what a virtual host says of a balancer of the main server");
+        }
+    }
     gathered
 }
 
@@ -51,7 +57,10 @@ fn section(section: &Section, here: &mut Site, all: &mut Gathered, told: &mut To
             site(&section.nodes, &mut host, all, told);
             all.hosts.push(host);
         }
-        "Proxy" if is_balancer(first) => proxy(section, first, all, told),
+        "Proxy" if is_balancer(first) => {
+            proxy(section, first, all, told);
+            all.balancer(first).in_host |= !here.addresses.is_empty();
+        }
         // Says nothing beyond who may come.
         "Proxy" => {
             told.carried(&section.at, &format!("<Proxy {first}>"));
@@ -120,6 +129,7 @@ fn server_directive(
         ("BalancerMember", [balancer, ..]) if is_balancer(balancer) => {
             let balancer = (*balancer).to_owned();
             member(directive, &directive.args[1..], &balancer, all);
+            all.balancer(&balancer).in_host |= !here.addresses.is_empty();
         }
         ("ProxySet", [url, ..]) if is_balancer(url) => {
             let (words, _) = words(&directive.args[1..], &directive.at);
@@ -278,6 +288,9 @@ fn pass(
         return true;
     }
     if is_balancer(&to) {
+        if !words.is_empty() && !here.addresses.is_empty() {
+            all.worded.push((balancer_name(&to), at.clone()));
+        }
         all.balancer(&to).words.append(&mut words);
     }
     if to.contains("://") && !is_balancer(&to) {

@@ -101,7 +101,11 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
     let mut url = url(&line.url, &line.at, told)?;
     let mut member = Member::new(url.address);
     member.path = url.path;
-    if names.iter().any(|other| url.names.url.starts_with(&other.url)) {
+    // Another port is another member, though its name may begin with all of that of the first.
+    let root = url.names.url.len() - url.names.path.len();
+    let known =
+        |other: &&MemberNames| other.url.len() >= root && url.names.url.starts_with(&other.url);
+    if names.iter().any(|other| known(&other)) {
         told.warning(
             &line.at,
             format!("{} is a member already; this line is passed over", line.url),
@@ -116,32 +120,30 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
     own.plain = !url.tls;
     if url.tls {
         pool.tls = Some(PoolTls { verify: Verify::Name, ..PoolTls::default() });
+        own.untold = checks.untold;
     }
-    let mut probing = Probing::new();
+    let mut probing = Probing::default();
     for word in &line.words {
         let known = own_word(word, &mut member, &mut own, &mut url.names, (&*pool, told))
-            || pool_word(word, pool, told);
+            || pool_word(word, &mut own, pool, told);
         match &*word.key {
             _ if known => {}
             "retry" => {
-                own.retry = Duration::from_secs(number(word, 0, 86_400, told).unwrap_or(60));
+                let seconds = number(word, 0, 86_400, told).unwrap_or(60);
+                (own.retry, own.shown.retry) = (Duration::from_secs(seconds), Some(seconds));
                 passive.eject = own.retry.max(Duration::from_millis(1));
             }
             "timeout" => {
                 let seconds = number(word, 1, 86_400, told).unwrap_or(60);
                 pool.timeouts.response = Duration::from_secs(seconds);
                 url.names.timeout = Some(pool.timeouts.response);
+                own.shown.timeout = Some(seconds);
             }
             "hcmethod" | "hcuri" | "hcinterval" | "hcpasses" | "hcfails" | "hcexpr" => {
                 probing.take(word, told);
             }
             "hctemplate" => template(word, &mut probing, checks, told),
-            "ping" if url.protocol == MemberProtocol::Ajp => own.ping = time(word, 1000, told),
-            // Waiting for `100 Continue` before a body is the member's choice here.
-            "ping" => {
-                let _ = time(word, 1000, told);
-                told.warning(&word.at, format!("ping={} has no effect", word.value), None);
-            }
+            "ping" => own.ping = time(word, 1000, told),
             "secret" => own.secret = Some(word.value.clone()),
             _ => told.error(&word.at, format!("unknown Worker parameter `{}`", word.key), None),
         }
@@ -196,52 +198,69 @@ fn own_word(
 }
 
 /// What is said of connections, which is the pool's here; false when it is something else.
-fn pool_word(word: &Word, pool: &mut Pool, told: &mut Told) -> bool {
+fn pool_word(word: &Word, own: &mut MemberRules, pool: &mut Pool, told: &mut Told) -> bool {
+    let shown = &mut own.shown;
+    let mut some = |most| number(word, 0, most, told).and_then(|n| u32::try_from(n).ok());
     match &*word.key {
         "connectiontimeout" => {
-            pool.timeouts.connect = time(word, 1000, told).unwrap_or(pool.timeouts.connect);
+            shown.connect = time(word, 1000, told);
+            pool.timeouts.connect = shown.connect.unwrap_or(pool.timeouts.connect);
         }
         "keepalive" => {
             let time = Duration::from_secs(120);
-            pool.tcp.keep_alive = on(word, told).then_some(time);
+            shown.keepalive = Some(on(word, told));
+            pool.tcp.keep_alive = shown.keepalive.filter(|on| *on).map(|_| time);
         }
         "ttl" => {
-            let seconds = number(word, 1, 86_400, told).unwrap_or(60);
-            pool.timeouts.idle = Duration::from_secs(seconds);
+            shown.ttl = number(word, 1, 86_400, told);
+            pool.timeouts.idle = Duration::from_secs(shown.ttl.unwrap_or(60));
         }
-        // Pools of connections are bounded otherwise here.
-        "min" | "max" | "smax" | "acquire" | "addressttl" | "iobuffersize"
-        | "receivebuffersize" | "responsefieldsize" | "flushpackets" | "flushwait"
-        | "enablereuse" | "flusher" => {
+        // None: as many as there are threads.
+        "max" => own.places = some(u64::from(u32::MAX)).filter(|most| *most > 0),
+        "acquire" => own.patience = time(word, 1, told),
+        "responsefieldsize" => own.line_max = some(1 << 20).unwrap_or(0),
+        // Sockets are bounded otherwise here.
+        "min" => shown.min = some(u64::from(u32::MAX)),
+        "smax" => shown.smax = some(u64::from(u32::MAX)),
+        "iobuffersize" => shown.io_buffer = number(word, 0, 1 << 30, told),
+        "receivebuffersize" => shown.receive_buffer = number(word, 0, 1 << 30, told),
+        "addressttl" | "flushpackets" | "flushwait" | "enablereuse" | "flusher" => {
             let text = format!("{}={} has no effect here", word.key, word.value);
             told.warning(&word.at, text, None);
         }
-        "disablereuse" if !on(word, told) => {}
-        "disablereuse" => pool.limits.idle_connections = 0,
+        "disablereuse" => {
+            shown.disable_reuse = Some(on(word, told));
+            if shown.disable_reuse == Some(true) {
+                pool.limits.idle_connections = 0;
+            }
+        }
         _ => return false,
     }
     true
 }
 
 fn status(word: &Word, member: &mut Member, own: &mut MemberRules, told: &mut Told) {
-    let mut set = true;
+    let (mut set, mut down) = (true, false);
     for letter in word.value.chars() {
         match letter.to_ascii_uppercase() {
             '+' => set = true,
             '-' => set = false,
-            'D' | 'S' | 'U' if set => {
-                member.state = MemberState::Disabled;
-                own.stopped |= letter.eq_ignore_ascii_case(&'S');
-            }
-            'N' if set => member.state = MemberState::Drain,
-            'D' | 'S' | 'N' => member.state = MemberState::Ready,
+            'D' => own.disabled = set,
+            'S' => own.stopped = set,
+            'U' => down = set,
+            'N' => own.drain = set,
             'H' => member.backup = set,
             'R' => member.spare = set,
             'I' => own.ignore_errors = set,
-            'E' | 'C' | 'G' | 'U' | 'O' | 'F' => {}
+            'C' => own.failed = set,
+            'E' | 'G' | 'O' | 'F' => {}
             _ => told.error(&word.at, format!("unknown status letter `{letter}`"), None),
         }
     }
+    member.state = match own.state() {
+        _ if down => MemberState::Disabled,
+        state => state,
+    };
 }
 
 fn weight(word: &Word, told: &mut Told) -> Option<Weight> {

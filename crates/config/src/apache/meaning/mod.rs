@@ -56,7 +56,8 @@ pub fn plan(read: &Read) -> (Option<Plan>, Vec<Diagnostic>, Vec<Honoured>) {
 /// The plan in native terms: routes instead of httpd's rules. What it cannot say is told.
 pub fn native(read: &Read) -> (Plan, Vec<Diagnostic>) {
     let mut told = Told { native: true, ..Told::default() };
-    let gathered = gather::gather(&read.tree, &mut told);
+    let mut gathered = gather::gather(&read.tree, &mut told);
+    gathered.checks.untold = compile::untold(&read.tree);
     let mut plan = routes::plan(&gathered, &mut told);
     plan.pools.iter_mut().for_each(|pool| pool.rules = None);
     (plan, told.diagnostics)
@@ -97,6 +98,20 @@ impl Told {
         let (file, span) = (at.file, at.span.clone());
         let label = String::new();
         self.diagnostics.push(Diagnostic { severity, file, span, message, label, help });
+    }
+
+    /// Takes over what another was told and this one was not.
+    fn add_new(&mut self, other: Told) {
+        for diagnostic in other.diagnostics {
+            let same = |known: &Diagnostic| {
+                let (one, two) = (known, &diagnostic);
+                one.message == two.message && one.span == two.span && one.file == two.file
+            };
+            if !self.diagnostics.iter().any(same) {
+                self.diagnostics.push(diagnostic);
+            }
+        }
+        self.honoured.extend(other.honoured);
     }
 
     fn fate(&mut self, directive: &Directive, fate: Fate) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use evenkeel_plan::{
-    Affinity, HostHeader, MemberProtocol, Name, Passive, Percent, Policy, Pool, PoolRules, RetryOn,
-    StatusRange,
+    Affinity, HostHeader, MemberCheck, MemberProtocol, MemberRules, Name, Passive, Percent, Policy,
+    Pool, PoolRules, RetryOn, StatusRange, Untold,
 };
 
 use evenkeel_httpd::site::MemberNames;
@@ -21,6 +21,10 @@ pub(super) struct Checks {
     pub(super) templates: Vec<(String, Vec<Word>)>,
     /// `ProxyHCExpr`s: names and texts.
     pub(super) exprs: Vec<(String, String)>,
+    /// There is no AJP to ping with.
+    pub(super) no_pings: bool,
+    /// Why members of `https://` cannot be spoken to, if they cannot.
+    pub(super) untold: Untold,
 }
 
 /// What differs between the uses of one balancer.
@@ -55,22 +59,17 @@ pub(super) fn balancer(
     pool.host = if used.preserve_host { HostHeader::Client } else { HostHeader::Member };
     pool.timeouts.response = used.timeout.unwrap_or(Duration::from_secs(60));
     pool.timeouts.connect = pool.timeouts.response;
-    let mut passive = Passive {
-        errors: 1,
-        eject: Duration::from_secs(60),
-        only_connect: true,
-        ..Passive::default()
-    };
-    let mut session = Session::default();
-    let mut attempts = None;
-    let mut rules = PoolRules::default();
+    let mut passive = Passive { errors: 1, only_connect: true, ..Passive::default() };
+    passive.eject = Duration::from_secs(60);
+    let (mut session, mut attempts) = (Session::default(), None);
+    let mut rules = PoolRules { separator: Some(b'.'), path: "/".into(), ..PoolRules::default() };
     for word in &balancer.words {
         match &*word.key {
             "lbmethod" => pool.policy = method(word, told).unwrap_or(pool.policy),
             // httpd keeps no more of it.
             "stickysession" => session.name = Some(word.value.chars().take(63).collect()),
-            "stickysessionsep" | "stickysessiondelim" => session.separator = separator(word, told),
-            "nofailover" => session.failover = !on(word, told),
+            "stickysessionsep" | "stickysessiondelim" => rules.separator = separator(word, told),
+            "nofailover" => rules.no_failover = on(word, told),
             "maxattempts" => attempts = number(word, 0, 99, told),
             "failonstatus" => passive.statuses = statuses(word, told),
             "timeout" => {
@@ -97,8 +96,10 @@ pub(super) fn balancer(
     pool.protocol = if foreign { MemberProtocol::Http } else { rules.protocol };
     passive.only_connect = !foreign;
     rules.configured = pool.members.len();
+    rules.attempts_count = attempts.is_some() || pool.members.len() > 1;
     native_probes(&mut pool, &rules, told);
     uncarried(&pool.name, &rules, balancer, used, told);
+    (session.separator, session.failover) = (rules.separator, !rules.no_failover);
     pool.rules = Some(Box::new(rules));
     pool.affinity = session.affinity(used);
     pool.health.passive = Some(passive);
@@ -145,7 +146,12 @@ pub(super) fn worker(
         member.path.clear();
         pool.members.push(member);
     }
-    rules.members.iter_mut().for_each(|member| member.ignore_errors = ignoring);
+    for member in &mut rules.members {
+        member.ignore_errors = ignoring;
+        // Only members of balancers are checked.
+        member.check = MemberCheck::default();
+    }
+    member_uncarried(&rules, &line.at, told);
     if !ignoring {
         told.carried(&line.at, "status=-I of a worker");
     }
@@ -164,23 +170,46 @@ fn retries(pool: &mut Pool, attempts: u64) {
     }
 }
 
+/// What native terms do not have of a member.
+fn member_uncarried(rules: &PoolRules, at: &Place, told: &mut Told) {
+    let any = |is: fn(&MemberRules) -> bool| rules.members.iter().any(is);
+    for (is, what) in [
+        (any(|member| member.places.is_some()), "max"),
+        (any(|member| member.failed), "status=+C"),
+        (any(|member| member.ping.is_some()), "ping"),
+        (any(|member| member.line_max != 0), "responsefieldsize"),
+        (any(|member| member.untold != Untold::No), "https without SSLProxyEngine"),
+    ] {
+        if is {
+            told.carried(at, &format!("{what} of a member"));
+        }
+    }
+}
+
 /// What native terms do not have.
 fn uncarried(name: &Name, rules: &PoolRules, balancer: &Balancer, used: &Use, told: &mut Told) {
     let Some(line) = balancer.members.first() else { return };
+    member_uncarried(rules, &line.at, told);
     let members = &rules.members;
+    let weighted = balancer
+        .words
+        .iter()
+        .any(|word| word.key == "lbmethod" && word.value.eq_ignore_ascii_case("bytraffic"))
+        && balancer.members.iter().any(|member| member.words.iter().any(|w| w.key == "loadfactor"));
     let sticky = balancer.words.iter().any(|word| word.key == "stickysession");
     for (is, what) in [
         (
             matches!(rules.protocol, MemberProtocol::Ajp | MemberProtocol::FastCgi),
             "members that do not speak HTTP",
         ),
+        (weighted, "the bytes of heads, which weighted bytraffic counts"),
         (rules.no_forced_recovery, "forcerecovery=Off"),
         (rules.timeouts_count, "failontimeout=On"),
         (rules.semicolon_ends, "scolonpathdelim=On"),
         (!rules.wait.is_zero(), "timeout"),
         (members.iter().any(|member| member.ignore_errors), "status=+I"),
         (members.iter().any(|member| member.retry != members[0].retry), "several times of retry"),
-        (members.iter().any(|member| member.check.is_some()), "that a check ends an error early"),
+        (members.iter().any(|m| m.check.check.is_some()), "that a check ends an error early"),
         (
             sticky && !used.announced.is_empty() && members.iter().any(|m| m.route.is_empty()),
             "members without a route",
@@ -195,14 +224,15 @@ fn uncarried(name: &Name, rules: &PoolRules, balancer: &Balancer, used: &Use, to
 
 /// In native terms there is one check for all members: that of the first that has one.
 fn native_probes(pool: &mut Pool, rules: &PoolRules, told: &mut Told) {
-    let mut all = rules.members.iter().filter_map(|member| member.check.as_ref());
+    let mut all =
+        rules.members.iter().map(|member| &member.check).filter(|check| check.check.is_some());
     let Some(first) = all.next() else { return };
     if all.any(|other| other != first) || first.expr.is_some() {
         let at = Place { file: 0, line: 1, span: 0..0, used_at: None };
         let text = format!("balancer {}: checks that differ, or have an expression", pool.name);
         told.carried(&at, &text);
     }
-    pool.health.check = Some(first.check.clone());
+    pool.health.check.clone_from(&first.check);
     pool.health.interval = first.interval;
     (pool.health.rise, pool.health.fall) = (first.rise, first.fall);
     pool.health.timeout = pool.health.timeout.min(pool.health.interval);

@@ -16,6 +16,8 @@ pub(super) struct Gathered {
     pub(super) checks: super::pools::Checks,
     /// Workers that rules have named, by URL.
     pub(super) workers: Vec<String>,
+    /// Balancers of which a rule in a virtual host says something, and where.
+    pub(super) worded: Vec<(String, Place)>,
 }
 
 /// `Listen`.
@@ -95,9 +97,12 @@ pub(super) struct Balancer {
     pub(super) name: String,
     pub(super) members: Vec<MemberLine>,
     pub(super) words: Vec<Word>,
+    /// Its members stand in a virtual host.
+    pub(super) in_host: bool,
 }
 
 /// `BalancerMember`.
+#[derive(Clone)]
 pub(super) struct MemberLine {
     pub(super) url: String,
     pub(super) words: Vec<Word>,
@@ -111,7 +116,8 @@ impl Gathered {
         let at = match self.balancers.iter().position(|balancer| balancer.name == name) {
             Some(at) => at,
             None => {
-                self.balancers.push(Balancer { name, members: Vec::new(), words: Vec::new() });
+                let (members, words) = (Vec::new(), Vec::new());
+                self.balancers.push(Balancer { name, members, words, in_host: false });
                 self.balancers.len() - 1
             }
         };

@@ -1,17 +1,18 @@
 //! When all is read: balancers become pools, targets find them, servers are laid over the main one.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use evenkeel_httpd::access::Access;
 use evenkeel_httpd::rewrite::Rewriting;
-use evenkeel_httpd::site::{BalancerNames, HeadLimits, Place, Site, Sites, Target};
+use evenkeel_httpd::site::{BalancerNames, CheckExpr, HeadLimits, Place, Site, Sites, Target};
 use evenkeel_plan::{
-    Action, BindAddress, Forwarded, ForwardedStyle, Listener, Name, Plan, Policy, Route,
+    Action, BindAddress, Forwarded, ForwardedStyle, Listener, Name, Plan, Policy, Route, Untold,
 };
 
 use super::pass::begins;
-use super::{Making, Scoped, Server, TargetOf, remote, rewriting, tls};
+use super::{Making, Server, TargetOf, remote, rewriting, tls};
 use crate::apache::meaning::Told;
 use crate::apache::meaning::pools::{self, Checks, Use};
 
@@ -39,13 +40,22 @@ impl Making {
             self.listeners(main, hosts, &mut plan, told);
         }
         sites.arrange();
+        for (at, site) in sites.sites.iter_mut().enumerate() {
+            site.check_exprs = self.check_exprs(at);
+        }
+        if sites.sites.iter().any(|site| site.persist) {
+            let folder = self.runtime.as_deref().unwrap_or(Path::new("logs"));
+            sites.persist = Some(self.root.join(folder).join("evenkeel-balancers.state"));
+        }
+        sites.pings = self.has("proxy_ajp_module");
         plan.sites = Some(Arc::new(sites));
         plan
     }
 
     /// Makes the pools; says for each target which it is.
     fn pools(&mut self, plan: &mut Plan, sites: &mut Sites, told: &mut Told) -> Vec<usize> {
-        self.give_words();
+        self.give_members();
+        self.balancers.sort_by_key(|scoped| scoped.scope);
         let mut of_balancer: HashMap<(usize, String), usize> = HashMap::new();
         let main = self.servers.first();
         let timeout = main.and_then(|main| main.proxy_timeout.or(main.timeout));
@@ -53,7 +63,9 @@ impl Making {
         for scoped in self.balancers.iter().filter(|scoped| scoped.defined) {
             let key = (scoped.scope, scoped.balancer.name.clone());
             let Some(name) = fresh(plan, &scoped.balancer.name) else { continue };
-            let of_scope = |scope: usize| scope == scoped.scope;
+            // What its members refer to stands where they are defined.
+            let home = if scoped.shares { 0 } else { scoped.scope };
+            let of_scope = |scope: usize| scope == home;
             let templates = self.templates.iter().filter(|(scope, _, _)| of_scope(*scope));
             let exprs = self.exprs.iter().filter(|(scope, _, _)| of_scope(*scope));
             let checks = Checks {
@@ -61,8 +73,16 @@ impl Making {
                     .map(|(_, name, words)| (name.clone(), words.clone()))
                     .collect(),
                 exprs: exprs.map(|(_, name, text)| (name.clone(), text.clone())).collect(),
+                no_pings: !self.has("proxy_ajp_module"),
+                untold: self.untold(scoped.ssl.speaks_to_members()),
             };
-            let (mut pool, members) = pools::balancer(&scoped.balancer, name, &used, &checks, told);
+            // The main server's balancers come first.
+            let main = of_balancer.get(&(0, scoped.balancer.name.clone()));
+            let main = main.and_then(|at| plan.pools.get(*at)).map(|pool| pool.name.clone());
+            let mut own = Told::default();
+            let (mut pool, members) =
+                pools::balancer(&scoped.balancer, name, &used, &checks, &mut own);
+            told.add_new(own);
             let servers = &self.servers;
             let outer = servers.get(scoped.scope).map(|server| server.ssl.clone());
             if let Some(tls) = &mut pool.tls {
@@ -72,15 +92,41 @@ impl Making {
                 rules.heartbeat =
                     self.heartbeat.clone().filter(|_| pool.policy == Policy::Heartbeat);
                 pool.health.check = None;
+                let all = [scoped].into_iter().chain(&self.balancers);
+                let mut same = all.filter(|other| other.balancer.name == scoped.balancer.name);
+                let path = same.find_map(|other| other.path.clone());
+                rules.path = path.unwrap_or_else(|| "/".to_owned());
+                rules.shares = main.filter(|_| scoped.shares);
             }
             of_balancer.insert(key, plan.pools.len());
             plan.pools.push(pool);
             let url = format!("balancer://{}", scoped.balancer.name);
             let sticky = scoped.balancer.words.iter().any(|word| word.key == "stickysession");
-            sites.balancers.push(BalancerNames { url, scope: scoped.scope, sticky, members });
+            let persist = self.servers.get(scoped.scope).is_some_and(|server| server.persist);
+            let scope = scoped.scope;
+            sites.balancers.push(BalancerNames { url, scope, sticky, persist, members });
         }
         let of_worker = self.worker_pools(plan, sites, &used, told);
         self.led(plan, sites, of_balancer, &of_worker)
+    }
+
+    /// Why members of `https://` cannot be spoken to, if they cannot.
+    fn untold(&self, here: bool) -> Untold {
+        match self.has("ssl_module") {
+            false => Untold::Missing,
+            true if here || self.speaks_tls => Untold::No,
+            true => Untold::Off,
+        }
+    }
+
+    /// The expressions of a server's checks; `None` without checks.
+    fn check_exprs(&self, scope: usize) -> Option<Vec<CheckExpr>> {
+        let own = self.exprs.iter().filter(|(of, _, _)| *of == scope);
+        let read = own.filter_map(|(_, name, text)| {
+            let expr = evenkeel_httpd::expr::expression(text).ok()?;
+            Some(CheckExpr { name: name.clone(), text: text.clone(), expr })
+        });
+        self.has("proxy_hcheck_module").then(|| read.collect())
     }
 
     /// A pool for each worker of its own.
@@ -92,6 +138,7 @@ impl Making {
         told: &mut Told,
     ) -> Vec<usize> {
         let mut of_worker = Vec::new();
+        let checks = Checks { untold: self.untold(false), ..Checks::default() };
         for (line, url, scope) in &mut self.workers {
             for (start, words) in &self.worker_words {
                 if url.starts_with(start.as_str()) || begins(start, url) {
@@ -101,7 +148,7 @@ impl Making {
             of_worker.push(plan.pools.len());
             let name = fresh(plan, &format!("worker-{}", of_worker.len()));
             let Some(name) = name else { continue };
-            let (mut pool, mut members) = pools::worker(line, name, used, &Checks::default(), told);
+            let (mut pool, mut members) = pools::worker(line, name, used, &checks, told);
             let server = self.servers.get(*scope);
             let time = server.and_then(|server| server.proxy_timeout);
             members.iter_mut().for_each(|member| member.timeout = member.timeout.or(time));
@@ -132,7 +179,12 @@ impl Making {
                 TargetOf::Balancer(scope, name) => {
                     let inherits = self.servers.get(*scope).is_none_or(|s| s.inherits_off < 2);
                     let outer = if inherits { 0 } else { *scope };
-                    let known = [outer, *scope]
+                    let twin = self
+                        .balancers
+                        .iter()
+                        .any(|own| own.shares && own.scope == *scope && own.balancer.name == *name);
+                    let first = if twin { *scope } else { outer };
+                    let known = [first, *scope]
                         .into_iter()
                         .find_map(|scope| of_balancer.get(&(scope, name.clone())).copied());
                     known.unwrap_or_else(|| {
@@ -161,21 +213,26 @@ impl Making {
         main.unwrap_or(at)
     }
 
-    /// What a virtual host says of a balancer of the main server counts for that one.
-    fn give_words(&mut self) {
-        let main = |scoped: &Scoped| scoped.scope == 0 && !scoped.balancer.members.is_empty();
+    /// A virtual host that says something of a balancer of the main server has one of its own with
+    /// the same members.
+    fn give_members(&mut self) {
         for at in 0..self.balancers.len() {
             let own = &self.balancers[at];
-            if own.scope == 0 || !own.balancer.members.is_empty() {
+            if own.scope == 0 || !own.balancer.members.is_empty() || !own.defined {
                 continue;
             }
-            let name = own.balancer.name.clone();
-            let outer = self.balancers.iter().position(|o| main(o) && o.balancer.name == name);
-            if let Some(outer) = outer {
-                let words = std::mem::take(&mut self.balancers[at].balancer.words);
-                self.balancers[at].defined = false;
-                self.balancers[outer].balancer.words.extend(words);
-            }
+            let outer = self.balancers.iter().find(|outer| {
+                let named = outer.balancer.name == own.balancer.name;
+                outer.scope == 0 && named && !outer.balancer.members.is_empty()
+            });
+            let Some(outer) = outer else { continue };
+            let members = outer.balancer.members.clone();
+            let mut words = outer.balancer.words.clone();
+            words.extend(own.balancer.words.iter().cloned());
+            let ssl = outer.ssl.clone();
+            let own = &mut self.balancers[at];
+            own.ssl = ssl;
+            (own.balancer.members, own.balancer.words, own.shares) = (members, words, true);
         }
     }
 
@@ -316,6 +373,8 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
         no_trace: own.trace.or(main.trace) == Some(false),
         limits: head_limits(main, own),
         blocked: joined_words(&main.blocked, &own.blocked),
+        persist: own.persist,
+        check_exprs: None,
     }
 }
 

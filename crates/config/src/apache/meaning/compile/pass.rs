@@ -18,8 +18,7 @@ impl Making {
         scope: usize,
         told: &mut Told,
     ) -> Option<Pass> {
-        let at = &directive.at;
-        let mut args = &directive.args[..];
+        let (at, mut args) = (&directive.at, &directive.args[..]);
         let mut is_match = directive.canonical == "ProxyPassMatch";
         let path = match within {
             Some(Matched::Start(path)) => PassPath::Start(path.clone()),
@@ -48,6 +47,7 @@ impl Making {
             }
         };
         let (url, rest) = args.split_first()?;
+        self.names_path(&url.text, &path, directive, scope);
         let (mut words, flags) = words(rest, at);
         let mapping =
             words.iter().position(|word| word.key == "mapping").map(|at| words.remove(at));
@@ -79,6 +79,16 @@ impl Making {
             servlet: mapping == "servlet",
             interpolate: has("interpolate"),
         })
+    }
+
+    /// The path of a rule is shown with its balancer.
+    fn names_path(&mut self, url: &str, path: &PassPath, line: &Directive, scope: usize) {
+        if is_balancer(url) {
+            self.balancer(url, scope).path = match path {
+                PassPath::Start(path) => Some(path.clone()),
+                PassPath::Found(..) => line.args.first().map(|arg| arg.text.clone()),
+            };
+        }
     }
 
     /// A URL as a target. Words on a rule to a balancer are the balancer's.

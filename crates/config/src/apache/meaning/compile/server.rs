@@ -12,6 +12,7 @@ use super::pass::worker_name;
 use super::remote::remote_line;
 use super::tls::Ssl;
 use super::{Making, Scoped, Server};
+use crate::apache::meaning::checks::Probing;
 use crate::apache::meaning::sites::{
     Balancer, Listen, MemberLine, balancer_name, is_balancer, words,
 };
@@ -229,7 +230,10 @@ impl Making {
             }
             "ProxySet" => self.worker_words.push((worker_name(first), words(rest, at).0)),
             "ProxyHCTemplate" => {
-                self.templates.push((scope, first.to_owned(), words(rest, at).0));
+                let words = words(rest, at).0;
+                // What is wrong with them is told here, whoever uses them.
+                words.iter().for_each(|word| Probing::default().take(word, told));
+                self.templates.push((scope, first.to_owned(), words));
             }
             "ProxyHCExpr" => {
                 let text = directive.raw_args.trim_start();
@@ -262,12 +266,15 @@ impl Making {
         let at = match self.balancers.iter().position(is_it) {
             Some(at) => at,
             None => {
-                let balancer = Balancer { name, members: Vec::new(), words: Vec::new() };
+                let (members, words) = (Vec::new(), Vec::new());
+                let balancer = Balancer { name, members, words, in_host: false };
                 self.balancers.push(Scoped {
                     scope,
                     balancer,
                     ssl: Ssl::default(),
                     defined: false,
+                    path: None,
+                    shares: false,
                 });
                 self.balancers.len() - 1
             }
@@ -309,6 +316,8 @@ impl Making {
             ("KeepAliveTimeout", [time]) => server.keep_alive_timeout = Some(duration(time)),
             ("MaxKeepAliveRequests", [number]) => server.keep_alive_requests = number.parse().ok(),
             ("ServerRoot", [path]) => self.root = path.into(),
+            ("DefaultRuntimeDir", [path]) => self.runtime = Some(path.into()),
+            ("BalancerPersist", [word]) => server.persist = on(word),
             ("DocumentRoot", [path]) => server.root = Some((*path).to_owned()),
             ("HeartbeatStorage", [path]) => self.heartbeat = Some(path.into()),
             ("BalancerInherit" | "ProxyPassInherit", [word]) => {

@@ -14,6 +14,7 @@ use crate::apache::Directive;
 #[derive(Clone, Default)]
 pub(super) struct Ssl {
     engine: Option<bool>,
+    members: Option<bool>,
     certificates: Vec<PathBuf>,
     keys: Vec<PathBuf>,
     only_13: bool,
@@ -55,14 +56,17 @@ impl Ssl {
             "SSLProxyCACertificateFile" => self.ca = path(),
             "SSLProxyCheckPeerName" => self.check_name = Some(on(first)),
             "SSLProxyMachineCertificateFile" => self.machine = path(),
-            // The engine for members needs no order; dates are always looked at where anything is.
-            "SSLProxyEngine"
-            | "SSLProxyCheckPeerExpire"
-            | "SSLProxyCheckPeerCN"
-            | "SSLCertificateChainFile" => {}
+            "SSLProxyEngine" => self.members = Some(on(first)),
+            // Dates are always looked at where anything is.
+            "SSLProxyCheckPeerExpire" | "SSLProxyCheckPeerCN" | "SSLCertificateChainFile" => {}
             _ => return false,
         }
         true
+    }
+
+    /// `SSLProxyEngine On`.
+    pub(super) fn speaks_to_members(&self) -> bool {
+        self.members == Some(true)
     }
 
     /// What is believed of members; `self` counts before `outer`.
