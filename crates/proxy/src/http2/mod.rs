@@ -30,7 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Whether the session's first bytes may be the preface.
 pub(crate) fn may_begin(session: &Session) -> bool {
-    let first = session.served == 0 && !session.multiplexed;
+    let first = session.served == 0 && !session.is_multiplexed();
     first && session.buffer.bytes().first() == Some(&PREFACE[0])
 }
 
@@ -253,8 +253,6 @@ impl Session {
             number: *number,
             secured: shared.secured.clone(),
         };
-        let mut session = Session::new(client);
-        session.multiplexed = true;
-        session
+        Session::new(client)
     }
 }
