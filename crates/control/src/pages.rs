@@ -18,6 +18,7 @@ use evenkeel_net::clock;
 use evenkeel_plan::{Affinity, Member, MemberRules, MemberState, Plan, Policy, Pool, Weight};
 use evenkeel_proxy::core::{PageAnswer, PageAsked};
 use evenkeel_proxy::snapshot::PoolRt;
+use evenkeel_tls::Spoilt;
 
 use crate::controller::Controller;
 
@@ -155,7 +156,7 @@ impl Controller {
             _ => {}
         }
         let mut plan = (*self.plan).clone();
-        change(&mut plan, at, member, order) && self.apply(plan).await.is_ok()
+        change(&mut plan, at, member, order) && self.apply(plan, Spoilt::Keep).await.is_ok()
     }
 }
 
