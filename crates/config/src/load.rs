@@ -370,13 +370,12 @@ impl<'e> Loading<'e> {
         let before = reader.diagnostics.len();
         let rows = native::route::ROWS;
         let places = row::read(rows, native::route::LATER, "[[route]]", table, &mut draft, reader);
-        let words = ["pool", "redirect", "respond"];
-        let meant = row::place(&places, "split").is_some()
-            || words.iter().any(|word| reader.suggested(word, before));
+        let words = ["pool", "split", "redirect", "respond"];
+        let meant = words.iter().any(|word| reader.suggested(word, before));
         if draft.actions == 0 && !meant {
             reader.error_help(
                 header(value),
-                "a route needs one of `pool`, `redirect`, `respond`",
+                "a route needs one of `pool`, `split`, `redirect`, `respond`",
                 "",
                 "add pool = \"NAME\"",
             );
@@ -385,10 +384,11 @@ impl<'e> Loading<'e> {
                 words.iter().filter_map(|word| row::place(&places, word)).collect();
             spans.sort_by_key(|span| span.start);
             if let Some(second) = spans.get(1) {
-                let message = "a route has only one of `pool`, `redirect`, `respond`";
+                let message = "a route has only one of `pool`, `split`, `redirect`, `respond`";
                 reader.error(second.clone(), message, "");
             }
         }
+        draft.stick(&places, reader);
         let place = Place::Route(self.plan.routes.len());
         self.places.insert(place, ((reader.file, header(value)), places));
         self.plan.routes.push(draft.plan);

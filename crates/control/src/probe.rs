@@ -1,13 +1,16 @@
 //! One active check of one member: its own connection each time, so that it sees what a new
 //! client would.
 
+mod grpc;
+
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
+use evenkeel_http2::{Back, BackSettings, PIPE_BYTES};
 use evenkeel_httpd::Fields;
 use evenkeel_httpd::expr::{Expr, Scene};
 use evenkeel_net::udp::{self, Batch, UdpSocket};
-use evenkeel_net::{Buffer, Deadline, Stream, Target, clock, connect};
+use evenkeel_net::{Buffer, Deadline, Stream, Target, clock, connect, pipe};
 use evenkeel_plan::{Check, Health, HttpCheck, TcpCheck, UdpCheck};
 use evenkeel_proxy::snapshot::MemberRt;
 use evenkeel_tls::Members;
@@ -44,13 +47,14 @@ impl Verdict {
     }
 }
 
-/// Checks a member.
+/// Checks a member; `http2`: it speaks that and nothing else.
 pub(crate) async fn run(
     check: &Check,
     expr: Option<&Expr>,
     health: &Health,
     member: &MemberRt,
     tls: Option<&Members>,
+    http2: bool,
 ) -> Verdict {
     let (targets, label) = (&member.targets, &*member.label);
     let Some(target) = targets.next() else {
@@ -67,9 +71,13 @@ pub(crate) async fn run(
             let shaken = evenkeel_net::tls::connect(stream, &tls.config(), name.clone()).await;
             stream = shaken.map_err(|error| told("TLS", &error))?;
         }
+        if http2 && matches!(check, Check::Http(_) | Check::Grpc(_)) {
+            stream = by_http2(stream).await?;
+        }
         match check {
             Check::Tcp(tcp) => probe_tcp(tcp, &mut stream).await,
             Check::Http(http) => probe_http(http, expr, &mut stream, label).await,
+            Check::Grpc(grpc) => grpc::probe(&grpc.service, &mut stream, label).await,
             Check::Udp(_) => Err("datagrams need no connection".to_owned()),
         }
     };
@@ -79,6 +87,22 @@ pub(crate) async fn run(
         Some(Err(reason)) => Verdict::Fail(reason),
         None => Verdict::Timeout(format!("no answer within {}", millis(health.timeout))),
     }
+}
+
+/// A stream of HTTP/2 on a new connection, as bytes of HTTP/1.1.
+async fn by_http2(stream: Stream) -> Result<Stream, String> {
+    let settings = BackSettings { streams: 1, head_bytes: 64 * 1024 };
+    let begun = Back::begin(stream, &settings).await;
+    let (back, driving) = begun.map_err(|error| format!("HTTP/2: {error}"))?;
+    tokio::task::spawn_local(driving);
+    let (near, far) = pipe::pair(PIPE_BYTES);
+    // Ends with the check, which drops its end of the pipe, and takes the connection with it.
+    let carrying = back.carry(far);
+    tokio::task::spawn_local(async move {
+        carrying.await;
+        drop(back);
+    });
+    Ok(Stream::Memory(near))
 }
 
 /// Silence is only a failure when an answer is expected: many protocols ignore what they do not
@@ -157,25 +181,8 @@ async fn probe_http(
         .await
         .map_err(|error| told("send", &error))?;
     let limits = http1::Limits { head_bytes: ANSWER_MAX, target_bytes: 0, fields: 200 };
-    let (mut buffer, mut head) = (Buffer::new(), ResponseHead::new());
-    loop {
-        match stream.recv(&mut buffer, ANSWER_MAX, &mut never).await {
-            Ok(0) => return Err("closed before its answer was complete".to_owned()),
-            Ok(_) => {}
-            Err(error) => return Err(told("receive", &error)),
-        }
-        let parsed = head
-            .parse(buffer.bytes(), &limits)
-            .map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
-        match parsed {
-            Parsed::Complete if head.status < 200 => {
-                buffer.consume(head.len);
-                head.reset();
-            }
-            Parsed::Complete => break,
-            Parsed::Partial => {}
-        }
-    }
+    let mut buffer = Buffer::new();
+    let head = read_head(stream, &mut buffer, &limits).await?;
     let status = head.status;
     if let Some(expr) = expr {
         let fields = head.fields.iter();
@@ -184,7 +191,8 @@ async fn probe_http(
         let fields = fields.collect();
         let framing = head.framing(check.method == "HEAD");
         buffer.consume(head.len);
-        let body = read_body(stream, &mut buffer, BodyReader::new(framing, &limits)).await?;
+        let mut reader = BodyReader::new(framing, &limits);
+        let body = read_body(stream, &mut buffer, &mut reader).await?;
         return match expr.holds(&Answered { status, fields, body }) {
             true => Ok(format!("status {status}, the expression holds")),
             false => Err(format!("status {status}, the expression does not hold")),
@@ -196,10 +204,41 @@ async fn probe_http(
     let Some(text) = &check.body else { return Ok(format!("status {status}")) };
     let framing = head.framing(check.method == "HEAD");
     buffer.consume(head.len);
-    let body = read_body(stream, &mut buffer, BodyReader::new(framing, &limits)).await?;
+    let mut reader = BodyReader::new(framing, &limits);
+    let body = read_body(stream, &mut buffer, &mut reader).await?;
     match contains(&body, text.as_bytes()) {
         true => Ok(format!("status {status}, body as expected")),
         false => Err(format!("status {status}, but the body does not contain what is expected")),
+    }
+}
+
+/// The final head of an answer, at the front of the buffer.
+async fn read_head(
+    stream: &mut Stream,
+    buffer: &mut Buffer,
+    limits: &http1::Limits,
+) -> Result<ResponseHead, String> {
+    let (mut head, mut never) = (ResponseHead::new(), Deadline::never());
+    loop {
+        match stream.recv(buffer, ANSWER_MAX, &mut never).await {
+            Ok(0) => return Err("closed before its answer was complete".to_owned()),
+            Ok(_) => {}
+            Err(error) => return Err(told("receive", &error)),
+        }
+        // Interim answers may lie before it.
+        loop {
+            let parsed = head
+                .parse(buffer.bytes(), limits)
+                .map_err(|refusal| format!("bad answer: {}", refusal.cause))?;
+            match parsed {
+                Parsed::Complete if head.status < 200 => {
+                    buffer.consume(head.len);
+                    head.reset();
+                }
+                Parsed::Complete => return Ok(head),
+                Parsed::Partial => break,
+            }
+        }
     }
 }
 
@@ -236,7 +275,7 @@ impl Scene for Answered {
 async fn read_body(
     stream: &mut Stream,
     buffer: &mut Buffer,
-    mut reader: BodyReader,
+    reader: &mut BodyReader,
 ) -> Result<Vec<u8>, String> {
     let mut never = Deadline::never();
     let mut body = Vec::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use evenkeel_balance::{Change, Micros, ProbeResult};
 use evenkeel_net::clock;
 use evenkeel_observe::events::{Event, MemberChange};
-use evenkeel_plan::{Health, Name};
+use evenkeel_plan::{Health, MemberProtocol, Name};
 use evenkeel_proxy::snapshot::{PoolRt, Snapshot};
 use tokio::task::JoinHandle;
 
@@ -86,7 +86,9 @@ async fn watch(shared: Arc<Shared>, pool_name: Name, key: u64) {
         let own = rules.and_then(|rules| rules.member(at)?.check.as_ref());
         let expr = own.and_then(|own| own.expr.as_ref());
         let began = clock::now();
-        let verdict = probe::run(check, expr, &health, &pool.members[at], pool.tls.as_ref()).await;
+        let (member, tls) = (&pool.members[at], pool.tls.as_ref());
+        let http2 = pool.plan.spoken() == MemberProtocol::Http2;
+        let verdict = probe::run(check, expr, &health, member, tls, http2).await;
         let now = clock::now();
         settle(&shared, &pool_name, key, &verdict, now.since(began));
         turn = turn.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);

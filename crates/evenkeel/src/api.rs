@@ -301,6 +301,9 @@ fn view_pool(pool: &PoolRt) -> PoolView {
         check: plan.health.check.as_ref().map(|check| match check {
             Check::Tcp(_) => format!("tcp every {:?}", plan.health.interval),
             Check::Udp(_) => format!("udp every {:?}", plan.health.interval),
+            Check::Grpc(grpc) => {
+                format!("grpc {} every {:?}", grpc.service, plan.health.interval)
+            }
             Check::Http(http) => {
                 format!("http {} {} every {:?}", http.method, http.path, plan.health.interval)
             }
@@ -368,6 +371,11 @@ fn view_route(plan: &evenkeel_plan::Route, action: &ActionRt) -> RouteView {
         methods: plan.methods.clone(),
         action: match action {
             ActionRt::Pool(pool) => format!("pool {}", pool.plan.name),
+            ActionRt::Split(split) => {
+                let part =
+                    |(pool, weight): &(Arc<PoolRt>, u16)| format!("{} {weight}", pool.plan.name);
+                format!("pools {}", split.parts.iter().map(part).collect::<Vec<_>>().join(", "))
+            }
             ActionRt::Redirect { status, .. } => format!("redirect {status}"),
             ActionRt::Respond(respond) => format!("respond {}", respond.status),
         },

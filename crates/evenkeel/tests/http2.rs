@@ -155,3 +155,32 @@ fn good_clients_are_served_while_others_flood() {
     println!("resident after all: {} KiB", rss / 1024);
     assert!(Path::new("/proc").exists());
 }
+
+#[test]
+fn grpc_checks_believe_what_the_service_says() {
+    // The member is a balancer of our own that answers as a health service would.
+    let said = |status: u8| {
+        format!(
+            "[[listener]]\nname = \"web\"\nbind = \"127.0.0.1:0\"\n\
+             [[route]]\npath = \"/grpc.health.v1.Health/Check\"\nmethod = \"POST\"\n\
+             response_headers = {{ set = {{ grpc-status = \"0\" }} }}\n\
+             respond = {{ content_type = \"application/grpc\", \
+             body = \"\\u0000\\u0000\\u0000\\u0000\\u0002\\u0008\\u000{status}\" }}\n\
+             [[route]]\nrespond = 204\n"
+        )
+    };
+    let program = Program::at(env!("CARGO_BIN_EXE_evenkeel"));
+    let member = program.start(&said(1));
+    let outer = program.start(&format!(
+        "[[listener]]\nname = \"web\"\nbind = \"127.0.0.1:0\"\npool = \"app\"\n\
+         [[pool]]\nname = \"app\"\nprotocol = \"h2\"\nmembers = [\"{}\"]\n[pool.health]\n\
+         check = \"grpc\"\nservice = \"shop.Cart\"\ninterval = \"100ms\"\nfall = 1\nrise = 1\n",
+        member.addr("web")
+    ));
+    let status = || Client::connect(outer.addr("web")).get("/x").map(|got| got.status);
+    assert!(wait_until(LONG, || status().is_ok_and(|status| status == 204)));
+    member.reload_with(&said(2));
+    assert!(wait_until(LONG, || status().is_ok_and(|status| status == 503)));
+    member.reload_with(&said(1));
+    assert!(wait_until(LONG, || status().is_ok_and(|status| status == 204)));
+}

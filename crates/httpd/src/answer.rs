@@ -4,7 +4,7 @@ use crate::expr::filled;
 use crate::headers::{Fields, Head, apply, joined};
 use crate::passage::{Passage, Verdict};
 use crate::scene::Stage;
-use crate::site::{Document, Via};
+use crate::site::{Document, Mapping, Via};
 
 /// Which member was chosen, and why.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -128,10 +128,12 @@ impl Passage {
     /// `ProxyPassReverse`.
     fn reversed(&self, pointer: &[u8]) -> Option<Vec<u8>> {
         let mut found = None;
-        for (path, target) in &self.place.reverses {
-            found = match target.strip_prefix("balancer://") {
-                Some(rest) => self.reversed_balancer(path, rest, pointer),
-                None => reversed_plain(target.as_bytes(), path, pointer),
+        for mapping in &self.place.reverses {
+            let mapping = mapping.filled(&self.env, self.place.interpolates == Some(true));
+            let Mapping { from, to, .. } = &*mapping;
+            found = match from.strip_prefix("balancer://") {
+                Some(rest) => self.reversed_balancer(to, rest, pointer),
+                None => reversed_plain(from.as_bytes(), to, pointer),
             };
             if found.is_some() {
                 break;
@@ -176,8 +178,10 @@ impl Passage {
                 true => strip_any_case(inner.as_bytes(), &value[start..end]).is_some(),
                 false => value[start..end].starts_with(inner.as_bytes()),
             };
-            if let Some((_, public)) = rules.iter().find(|(inner, _)| fits(inner)) {
-                value.splice(start..end, public.bytes());
+            let on = self.place.interpolates == Some(true);
+            let mut rules = rules.iter().map(|rule| rule.filled(&self.env, on));
+            if let Some(rule) = rules.find(|rule| fits(&rule.from)) {
+                value.splice(start..end, rule.to.bytes());
             }
         }
     }

@@ -15,6 +15,11 @@ impl Env {
         self.get(name).is_some()
     }
 
+    /// All variables.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
     /// Sets a variable.
     pub fn set(&mut self, name: &str, value: impl Into<Vec<u8>>) {
         match self.0.iter_mut().find(|(known, _)| known == name) {

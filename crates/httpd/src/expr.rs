@@ -76,6 +76,10 @@ pub trait Scene {
     fn answered(&self, name: &[u8]) -> Vec<u8>;
     /// A variable of the environment.
     fn environment(&self, name: &str) -> Vec<u8>;
+    /// Whether the environment has the variable, be it empty.
+    fn is_set(&self, name: &str) -> bool {
+        !self.environment(name).is_empty()
+    }
 }
 
 /// What is found while an expression is worked out.
@@ -88,6 +92,12 @@ impl Expr {
     /// Whether it holds.
     pub fn holds(&self, scene: &dyn Scene) -> bool {
         self.is_true(&Work { scene, groups: RefCell::default() })
+    }
+
+    /// What the groups of the pattern that was found last held; `None` when it does not hold.
+    pub fn groups(&self, scene: &dyn Scene) -> Option<Groups> {
+        let work = Work { scene, groups: RefCell::default() };
+        self.is_true(&work).then(|| work.groups.into_inner())
     }
 
     fn is_true(&self, work: &Work<'_>) -> bool {

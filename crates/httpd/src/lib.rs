@@ -12,13 +12,16 @@
 
 pub mod access;
 pub mod answer;
+mod document;
 pub mod env;
 pub mod expr;
 pub mod headers;
+mod interpolate;
 pub mod network;
 pub mod passage;
 pub mod path;
 pub mod pattern;
+pub mod remote;
 pub mod rewrite;
 pub mod scene;
 mod select;
@@ -27,5 +30,5 @@ pub mod toward;
 
 pub use answer::{Chosen, Own};
 pub use headers::{Fields, Times};
-pub use passage::{Asked, Passage, Toward, Verdict};
+pub use passage::{Asked, HeadSize, Passage, Toward, Verdict};
 pub use site::{Handler, Sites};

@@ -1,11 +1,15 @@
 //! The way of a request through a server's rules: from its target to what is done with it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::access::Access;
+use crate::document::Before;
 use crate::env::Env;
 use crate::expr::Scene;
 use crate::headers::{Fields, Head, Times, apply, joined, put};
+use crate::interpolate::interpolated;
 use crate::path::{self, Refused};
 use crate::pattern::shell_match;
 use crate::rewrite::{self, Outcome};
@@ -36,6 +40,19 @@ pub struct Asked<'a> {
     pub local: SocketAddr,
     /// When it came.
     pub times: Times,
+    /// How large its head is.
+    pub size: HeadSize,
+}
+
+/// How large a head is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HeadSize {
+    /// Bytes of the request line.
+    pub line: usize,
+    /// Fields.
+    pub fields: usize,
+    /// Bytes of the longest line of a field.
+    pub field: usize,
 }
 
 /// What is done with a request.
@@ -74,6 +91,8 @@ pub struct Passage {
     pub(crate) sites: Arc<Sites>,
     pub(crate) site: usize,
     pub(crate) times: Times,
+    /// What it was before it became one for the document of an error.
+    pub(crate) before: Option<Box<Before>>,
 }
 
 impl Passage {
@@ -98,10 +117,17 @@ impl Passage {
             sites: sites.clone(),
             site: at,
             times: asked.times,
+            before: None,
         };
+        let refused = too_large(sites, asked).or(refused.map(|Refused(status)| status));
         passage.verdict = match refused {
-            Some(Refused(status)) => Verdict::Own(status, None),
-            None => passage.walk(site),
+            Some(status) => Verdict::Own(status, None),
+            None => {
+                if let Some(rule) = &site.remote_ip {
+                    rule.believe(&mut passage.facts);
+                }
+                passage.decide(site)
+            }
         };
         passage
     }
@@ -131,8 +157,8 @@ impl Passage {
         self.server().timeout
     }
 
-    fn walk(&mut self, site: &Site) -> Verdict {
-        self.believe(site);
+    /// What is done with the request, once it is known who asks.
+    pub(crate) fn decide(&mut self, site: &Site) -> Verdict {
         set_env_if(&site.set_env_if, &self.facts, &mut self.env);
         if site.no_trace && self.facts.method == b"TRACE" {
             return Verdict::Own(405, None);
@@ -152,13 +178,24 @@ impl Passage {
         self.lay(site, url.as_deref());
         let rules = std::mem::take(&mut self.place.set_env_if);
         set_env_if(&rules, &self.facts, &mut self.env);
-        if let Some(access) = self.place.access.clone() {
-            let stage = Stage::asked(&self.facts, &self.env);
-            if !access.admits(self.facts.client, self.facts.local.ip(), &stage) {
-                return Verdict::Own(403, None);
-            }
+        if !self.may_come() {
+            return Verdict::Own(403, None);
         }
         self.fix(verdict)
+    }
+
+    /// `Require` and the words of old.
+    fn may_come(&self) -> bool {
+        let facts = &self.facts;
+        let stage = Stage::asked(facts, &self.env);
+        let admits = |access: &Arc<Access>| access.admits(facts.client, facts.local.ip(), &stage);
+        let required = self.place.access.as_ref().map(admits);
+        let Some(old) = &self.place.old_access else { return required.unwrap_or(true) };
+        let allowed = old.admits(facts.client, &stage);
+        match required {
+            Some(required) if old.either(&facts.method) => allowed || required,
+            required => allowed && required.unwrap_or(true),
+        }
     }
 
     /// Last changes before the request is served.
@@ -204,31 +241,6 @@ impl Passage {
         None
     }
 
-    /// `RemoteIPHeader`: from the right, as long as whoever says it is believed.
-    fn believe(&mut self, site: &Site) {
-        let Some(rule) = &site.remote_ip else { return };
-        let Some(text) = joined(&self.facts.fields, rule.header.as_bytes()) else { return };
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let mut entries: Vec<&str> = text.split(',').map(str::trim).collect();
-        let mut client = self.facts.client;
-        while let Some(entry) = entries.last() {
-            let believed = rule.trusted.is_empty()
-                || rule.trusted.iter().any(|network| network.contains(client));
-            let Ok(next) = entry.parse() else { break };
-            if !believed {
-                break;
-            }
-            client = next;
-            entries.pop();
-        }
-        self.facts.client = client;
-        let name = rule.header.as_bytes();
-        match entries.is_empty() {
-            true => self.facts.fields.retain(|field| !field.0.eq_ignore_ascii_case(name)),
-            false => put(&mut self.facts.fields, name, entries.join(", ").into_bytes()),
-        }
-    }
-
     /// Rewriting, then `ProxyPass`, then redirects. An error ends it before anything else is asked.
     fn translate(&mut self, site: &Site) -> Result<Verdict, Verdict> {
         if let Some(rewriting) = &site.rewriting {
@@ -254,9 +266,10 @@ impl Passage {
                     own = place.pass.as_ref();
                 }
             }
+            let interpolates = self.interpolates(site);
             let passes = own.into_iter().chain(&site.passes);
             for pass in passes {
-                if let Some(rest) = self.taken(pass, site) {
+                if let Some(rest) = self.taken(pass, site, interpolates && pass.interpolate) {
                     let Some(target) = &pass.to else { break };
                     let mut verdict = self.toward(target, rest);
                     if let Verdict::Proxy(toward) = &mut verdict {
@@ -274,7 +287,7 @@ impl Passage {
     }
 
     /// What a rule makes of the path: all that follows the target's authority.
-    fn taken(&self, pass: &Pass, site: &Site) -> Option<Vec<u8>> {
+    fn taken(&self, pass: &Pass, site: &Site, interpolate: bool) -> Option<Vec<u8>> {
         let plain;
         let path: &[u8] = match pass.encoded {
             true => {
@@ -283,17 +296,23 @@ impl Passage {
             }
             false => &self.facts.path,
         };
-        let to = pass.to.as_ref().map_or(&b""[..], |target| target.path.as_bytes());
+        let to = pass.to.as_ref().map_or("", |target| &target.path);
+        let fill = |text, escaped| match interpolate {
+            true => interpolated(text, &self.env, escaped),
+            false => Cow::Borrowed(text.as_bytes()),
+        };
+        let to = &*fill(to, pass.raw || pass.encoded);
         let joined = match &pass.path {
             PassPath::Start(rule) if pass.servlet => {
                 let bare = without_parameters(path);
-                path::after_rule(rule.as_bytes(), &bare)?;
+                path::after_rule(&fill(rule, false), &bare)?;
                 [to, after_segments(path, rule)].concat()
             }
             PassPath::Start(rule) => {
-                let rest = path::after_rule(rule.as_bytes(), path)?;
+                let rule = fill(rule, false);
+                let rest = path::after_rule(&rule, path)?;
                 // The raw path need not be normal: then the rule is not there to be cut off.
-                let raw = pass.raw.then(|| path::after_rule(rule.as_bytes(), &self.facts.raw_path));
+                let raw = pass.raw.then(|| path::after_rule(&rule, &self.facts.raw_path));
                 [to, raw.flatten().unwrap_or(rest)].concat()
             }
             PassPath::Found(pattern, filled) => {
@@ -314,6 +333,9 @@ impl Passage {
     }
 
     fn toward(&mut self, target: &Target, path: Vec<u8>) -> Verdict {
+        if self.is_blocked(target) {
+            return Verdict::Own(403, None);
+        }
         let authority = target.url.len() - target.path.len();
         let url = [&target.url.as_bytes()[..authority], &path].concat();
         self.env.set("proxied-url", url);
@@ -361,13 +383,44 @@ impl Passage {
                 self.place.lay(place);
             }
         }
-        for chain in std::mem::take(&mut self.place.conditions) {
-            let stage = Stage::asked(&self.facts, &self.env);
-            if let Some((_, place)) = chain.iter().find(|(expr, _)| expr.holds(&stage)) {
-                self.place.lay(place);
+        // What is laid may bring conditions of its own.
+        while !self.place.conditions.is_empty() {
+            for chain in std::mem::take(&mut self.place.conditions) {
+                let stage = Stage::asked(&self.facts, &self.env);
+                if let Some((_, place)) = chain.iter().find(|(expr, _)| expr.holds(&stage)) {
+                    self.place.lay(place);
+                }
             }
         }
     }
+
+    /// `ProxyPassInterpolateEnv`, as far as it is known before there is a target.
+    fn interpolates(&self, site: &Site) -> bool {
+        let within = site.locations.iter().filter(|(matched, _)| self.is_at(matched));
+        let said = within.filter_map(|(_, place)| place.interpolates).next_back();
+        said.or(site.everywhere.interpolates) == Some(true)
+    }
+
+    /// `ProxyBlock`.
+    fn is_blocked(&self, target: &Target) -> bool {
+        let blocked = &self.server().blocked;
+        let Some(balancer) = self.sites.balancers.get(target.balancer) else { return false };
+        let is = |host: &str| blocked.iter().any(|word| word == "*" || host.contains(&**word));
+        !blocked.is_empty()
+            && !balancer.members.is_empty()
+            && balancer.members.iter().all(|member| is(&member.host))
+    }
+}
+
+/// The status for a head that is larger than the server of the address takes, or names no host.
+fn too_large(sites: &Sites, asked: &Asked<'_>) -> Option<u16> {
+    let limits = sites.sites[sites.first_of(asked.local)].limits;
+    let size = asked.size;
+    if size.line > limits.line {
+        return Some(414);
+    }
+    let too_many = limits.fields > 0 && size.fields > limits.fields;
+    (too_many || size.field > limits.field || asked.host.ends_with(b":")).then_some(400)
 }
 
 fn facts_of<'f>(
@@ -394,6 +447,7 @@ fn facts_of<'f>(
         host: asked.host.to_vec(),
         https: asked.https,
         client: asked.peer.ip().to_canonical(),
+        peer: asked.peer.ip().to_canonical(),
         client_port: asked.peer.port(),
         local: asked.local,
         server_name: site.name.clone(),
@@ -413,7 +467,7 @@ fn set_env_if(rules: &[SetEnvIf], facts: &Facts, env: &mut Env) {
     for rule in rules {
         let stage = Stage::asked(facts, env);
         let groups = match &rule.looked_at {
-            LookedAt::Expr(expr) => expr.holds(&stage).then(Default::default),
+            LookedAt::Expr(expr) => expr.groups(&stage),
             LookedAt::Known(name, pattern) => pattern.groups(&stage.variable(name)),
             LookedAt::Named(name, pattern) => {
                 let is_host = name.eq_ignore_ascii_case("host");

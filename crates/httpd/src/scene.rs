@@ -23,8 +23,10 @@ pub struct Facts {
     pub host: Vec<u8>,
     /// Whether the client's connection is secured.
     pub https: bool,
-    /// Who asks.
+    /// Who asks: the other end of the connection, or whom `RemoteIPHeader` named.
     pub client: IpAddr,
+    /// The other end of the connection.
+    pub peer: IpAddr,
     /// The port of the connection's other end.
     pub client_port: u16,
     /// Where the request came to.
@@ -106,9 +108,8 @@ impl Scene for Stage<'_> {
                 line.extend_from_slice(facts.protocol.as_bytes());
                 line
             }
-            "REMOTE_ADDR" | "REMOTE_HOST" | "CONN_REMOTE_ADDR" => {
-                facts.client.to_string().into_bytes()
-            }
+            "REMOTE_ADDR" | "REMOTE_HOST" => facts.client.to_string().into_bytes(),
+            "CONN_REMOTE_ADDR" => facts.peer.to_string().into_bytes(),
             "REMOTE_PORT" => facts.client_port.to_string().into_bytes(),
             "SERVER_ADDR" => facts.local.ip().to_string().into_bytes(),
             "SERVER_PORT" => facts.local.port().to_string().into_bytes(),
@@ -143,5 +144,9 @@ impl Scene for Stage<'_> {
 
     fn environment(&self, name: &str) -> Vec<u8> {
         self.env.get(name).unwrap_or_default().to_vec()
+    }
+
+    fn is_set(&self, name: &str) -> bool {
+        self.env.has(name)
     }
 }

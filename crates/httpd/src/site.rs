@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::Access;
+use crate::access::{Access, Merging, Old};
 use crate::expr::{Expr, Word};
 use crate::headers::HeaderRule;
-use crate::network::Network;
 use crate::pattern::Pattern;
+use crate::remote::RemoteIp;
 use crate::rewrite::Rewriting;
 
 /// All servers of a configuration.
@@ -17,6 +17,17 @@ pub struct Sites {
     pub sites: Vec<Site>,
     /// Balancers, for `balancer://` targets and their variables.
     pub balancers: Vec<BalancerNames>,
+    /// Virtual hosts by address: [`Sites::arrange`].
+    pub sets: Vec<AddressSet>,
+}
+
+/// Virtual hosts of one address, in file order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressSet {
+    /// The address.
+    pub address: SiteAddress,
+    /// Positions in [`Sites::sites`]; the first is the default.
+    pub sites: Vec<usize>,
 }
 
 /// What answers call a balancer and its members.
@@ -90,6 +101,28 @@ pub struct Site {
     pub max_forwards: Option<u32>,
     /// `TraceEnable`.
     pub no_trace: bool,
+    /// How large heads may be.
+    pub limits: HeadLimits,
+    /// `ProxyBlock`: what no member's host may have in it; `*`: any.
+    pub blocked: Vec<String>,
+}
+
+/// `LimitRequestLine`, `LimitRequestFields`, `LimitRequestFieldSize`: those of the server that is
+/// the default of an address count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeadLimits {
+    /// Bytes of the request line.
+    pub line: usize,
+    /// Fields; 0: no limit.
+    pub fields: usize,
+    /// Bytes of the line of a field.
+    pub field: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> HeadLimits {
+        HeadLimits { line: 8190, fields: 100, field: 8190 }
+    }
 }
 
 /// An address of a virtual host.
@@ -125,12 +158,14 @@ pub struct Place {
     pub error_override: Option<(bool, Vec<u16>)>,
     /// `ErrorDocument`.
     pub documents: Vec<(u16, Document)>,
-    /// `ProxyPassReverse`: path and target.
-    pub reverses: Vec<(String, String)>,
+    /// `ProxyPassReverse`: from a target to a path.
+    pub reverses: Vec<Mapping>,
     /// `ProxyPassReverseCookiePath`.
-    pub cookie_paths: Vec<(String, String)>,
+    pub cookie_paths: Vec<Mapping>,
     /// `ProxyPassReverseCookieDomain`.
-    pub cookie_domains: Vec<(String, String)>,
+    pub cookie_domains: Vec<Mapping>,
+    /// `ProxyPassInterpolateEnv`: `${NAME}` stands for a variable where rules say `interpolate`.
+    pub interpolates: Option<bool>,
     /// `RequestHeader`.
     pub request_headers: Vec<HeaderRule>,
     /// `Header`, both tables.
@@ -139,8 +174,12 @@ pub struct Place {
     pub set_env_if: Vec<SetEnvIf>,
     /// `SetEnv` (with a value) and `UnsetEnv`.
     pub set_env: Vec<(String, Option<Vec<u8>>)>,
-    /// `Require`; the innermost counts.
+    /// `Require`; the innermost counts, unless `merging` says otherwise.
     pub access: Option<Arc<Access>>,
+    /// `AuthMerging`.
+    pub merging: Option<Merging>,
+    /// `Order`, `Allow`, `Deny`; the innermost counts.
+    pub old_access: Option<Arc<Old>>,
     /// `SetHandler`.
     pub handler: Option<Handler>,
     /// `Redirect` within a location.
@@ -160,6 +199,17 @@ pub enum Handler {
     Status,
 }
 
+/// What is put in the place of what.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// What members say.
+    pub from: String,
+    /// What the client gets.
+    pub to: String,
+    /// `interpolate`: both have `${NAME}` in them.
+    pub interpolate: bool,
+}
+
 /// `ProxyPass` and `ProxyPassMatch`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Pass {
@@ -173,6 +223,8 @@ pub struct Pass {
     pub encoded: bool,
     /// `mapping=servlet`: path parameters do not count in the comparison.
     pub servlet: bool,
+    /// `interpolate`: path and target have `${NAME}` in them.
+    pub interpolate: bool,
 }
 
 /// How a rule compares paths.
@@ -245,15 +297,6 @@ pub enum LookedAt {
     Expr(Expr),
 }
 
-/// `RemoteIPHeader`.
-#[derive(Clone, PartialEq, Debug)]
-pub struct RemoteIp {
-    /// The field.
-    pub header: String,
-    /// Who may say it; nobody named: everyone.
-    pub trusted: Vec<Network>,
-}
-
 /// `Redirect` and `RedirectMatch`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Redirect {
@@ -284,6 +327,7 @@ impl Place {
         let same = |one: &mut Option<bool>, other: Option<bool>| *one = other.or(*one);
         same(&mut self.preserve_host, inner.preserve_host);
         same(&mut self.add_headers, inner.add_headers);
+        same(&mut self.interpolates, inner.interpolates);
         if inner.pass.is_some() {
             self.pass.clone_from(&inner.pass);
         }
@@ -306,11 +350,27 @@ impl Place {
         self.headers.extend(inner.headers.iter().cloned());
         self.set_env_if.extend(inner.set_env_if.iter().cloned());
         self.set_env.extend(inner.set_env.iter().cloned());
-        if inner.access.is_some() {
-            self.access.clone_from(&inner.access);
+        self.access = merged(self.access.take(), inner);
+        if inner.old_access.is_some() {
+            self.old_access.clone_from(&inner.old_access);
         }
         self.handler = inner.handler.or(self.handler);
         self.redirects.extend(inner.redirects.iter().cloned());
         self.conditions.extend(inner.conditions.iter().cloned());
+    }
+}
+
+/// Rules of an inner section over those around it.
+fn merged(outer: Option<Arc<Access>>, inner: &Place) -> Option<Arc<Access>> {
+    match (inner.merging, outer, &inner.access) {
+        (None, outer, None) => outer,
+        (None | Some(Merging::Off), _, own) => own.clone(),
+        (Some(Merging::And), Some(outer), Some(own)) => {
+            Some(Arc::new(Access::Each(vec![(*outer).clone(), (**own).clone()])))
+        }
+        (Some(Merging::Or), Some(outer), Some(own)) => {
+            Some(Arc::new(Access::Any(vec![(*outer).clone(), (**own).clone()])))
+        }
+        (Some(Merging::And | Merging::Or), outer, own) => outer.or_else(|| own.clone()),
     }
 }

@@ -132,8 +132,12 @@ fn routes(plan: &Plan, pools: &Names<'_>, problems: &mut Vec<Problem>) {
     let listeners = Names::new("listener", plan.listeners.iter().map(|listener| &listener.name));
     for (i, route) in plan.routes.iter().enumerate() {
         let place = Place::Route(i);
-        if let crate::Action::Pool(pool) = &route.action {
-            pools.know(pool, place, "pool", problems);
+        let field = match route.action {
+            crate::Action::Split(_) => "split",
+            _ => "pool",
+        };
+        for pool in route.action.pools() {
+            pools.know(pool, place, field, problems);
         }
         for name in &route.listeners {
             listeners.know(name, place, "listeners", problems);

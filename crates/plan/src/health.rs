@@ -35,10 +35,19 @@ impl Default for Health {
 pub enum Check {
     /// A connection can be made.
     Tcp(TcpCheck),
-    /// An HTTP/1.1 request is answered as expected.
+    /// An HTTP request is answered as expected: HTTP/2 where the pool speaks it, else HTTP/1.1.
     Http(HttpCheck),
     /// A datagram is answered, or at least not refused.
     Udp(UdpCheck),
+    /// A gRPC service says that it serves (grpc.health.v1); for pools that speak HTTP/2.
+    Grpc(GrpcCheck),
+}
+
+/// A check by gRPC.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GrpcCheck {
+    /// The service that is asked for, at most 127 bytes; empty: the whole server.
+    pub service: String,
 }
 
 /// A check by datagram.

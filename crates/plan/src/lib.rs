@@ -9,6 +9,7 @@
 mod address;
 mod affinity;
 pub mod check;
+mod conditions;
 pub mod diff;
 mod health;
 mod limits;
@@ -27,7 +28,8 @@ mod units;
 pub use address::{Address, BindAddress, Cidr, HostName};
 pub use affinity::{Affinity, CookieAffinity};
 pub use check::Problem;
-pub use health::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck};
+pub use conditions::{Condition, Conditions, Split, ValueMatch};
+pub use health::{Check, GrpcCheck, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck};
 pub use limits::{ListenerLimits, PoolLimits};
 pub use listener::{Forwarded, ForwardedStyle, Listener, Protocol, ProxyMode, ProxyProtocol, Udp};
 pub use member::{Member, MemberState, Weight};

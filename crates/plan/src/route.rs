@@ -1,4 +1,4 @@
-use crate::Name;
+use crate::{Conditions, Name, Split};
 
 /// Which requests go where. The first route that matches, in file order, wins.
 #[derive(Clone, PartialEq, Debug)]
@@ -13,6 +13,8 @@ pub struct Route {
     pub paths: Vec<PathMatch>,
     /// Any of these methods (upper case tokens); empty: every method.
     pub methods: Vec<String>,
+    /// What else the request must have.
+    pub conditions: Conditions,
     /// On TCP listeners: any of these server names in the TLS ClientHello; empty: every name, and
     /// none.
     pub sni: Vec<HostMatch>,
@@ -39,6 +41,7 @@ impl Route {
             hosts: Vec::new(),
             paths: Vec::new(),
             methods: Vec::new(),
+            conditions: Conditions::default(),
             sni: Vec::new(),
             alpn: Vec::new(),
             action,
@@ -50,11 +53,25 @@ impl Route {
     }
 }
 
+impl Action {
+    /// The pools it may lead to.
+    pub fn pools(&self) -> impl Iterator<Item = &Name> {
+        let (one, several) = match self {
+            Action::Pool(name) => (Some(name), None),
+            Action::Split(split) => (None, Some(&split.parts)),
+            Action::Redirect(_) | Action::Respond(_) => (None, None),
+        };
+        one.into_iter().chain(several.into_iter().flatten().map(|(name, _)| name))
+    }
+}
+
 /// What happens to a request that a route takes.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
     /// A member of the pool serves it.
     Pool(Name),
+    /// A member of one of several pools serves it.
+    Split(Split),
     /// The client is sent elsewhere.
     Redirect(Redirect),
     /// A fixed answer.

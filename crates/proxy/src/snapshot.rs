@@ -14,6 +14,7 @@ use evenkeel_wire::http1;
 use crate::filter::edits::Edits;
 use crate::filter::template::Template;
 use crate::http::asked::Asked;
+pub use crate::http::split::SplitRt;
 use crate::route::{BadPattern, Router, ServerName, ServerNames, Wanted};
 use crate::targets::Targets;
 use crate::udp::Ids;
@@ -77,6 +78,8 @@ pub struct RouteRt {
 pub enum ActionRt {
     /// A member of the pool serves it.
     Pool(Arc<PoolRt>),
+    /// A member of one of several pools serves it.
+    Split(SplitRt),
     /// The client is sent elsewhere.
     Redirect {
         /// 301, 302, 303, 307 or 308.
@@ -86,6 +89,29 @@ pub enum ActionRt {
     },
     /// A fixed answer.
     Respond(plan::Respond),
+}
+
+impl ActionRt {
+    fn build(
+        route: &plan::Route,
+        find: impl Fn(&plan::Name) -> Option<Arc<PoolRt>>,
+    ) -> Option<ActionRt> {
+        Some(match &route.action {
+            plan::Action::Pool(name) => ActionRt::Pool(find(name)?),
+            plan::Action::Split(split) => {
+                let part = |(name, weight): &(plan::Name, u16)| Some((find(name)?, *weight));
+                let parts: Vec<_> = split.parts.iter().filter_map(part).collect();
+                if parts.is_empty() {
+                    return None;
+                }
+                ActionRt::Split(SplitRt::new(parts, &route.name, split.sticky))
+            }
+            plan::Action::Redirect(redirect) => {
+                ActionRt::Redirect { status: redirect.status, to: Template::compile(&redirect.to) }
+            }
+            plan::Action::Respond(respond) => ActionRt::Respond(respond.clone()),
+        })
+    }
 }
 
 /// A pool ready to serve. A pool that a change leaves alone is carried over as it is.
@@ -153,18 +179,8 @@ impl Snapshot {
         let find = |name: &plan::Name| pools.iter().find(|pool| pool.plan.name == *name).cloned();
         let mut routes = Vec::new();
         for route in &plan.routes {
-            let action = match &route.action {
-                // The plan was checked: the pool exists. Were it not so, the route answers 503.
-                plan::Action::Pool(name) => match find(name) {
-                    Some(pool) => ActionRt::Pool(pool),
-                    None => continue,
-                },
-                plan::Action::Redirect(redirect) => ActionRt::Redirect {
-                    status: redirect.status,
-                    to: Template::compile(&redirect.to),
-                },
-                plan::Action::Respond(respond) => ActionRt::Respond(respond.clone()),
-            };
+            // The plan was checked: its pools exist. Were it not so, the route would be passed over.
+            let Some(action) = ActionRt::build(route, find) else { continue };
             routes.push(RouteRt {
                 name: route.name.clone(),
                 id: names.intern(&route.name),
@@ -297,11 +313,11 @@ impl ListenerRt {
 }
 
 impl RouteRt {
-    /// The pool it leads to, if any.
+    /// The one pool it leads to, if any.
     pub fn pool(&self) -> Option<&Arc<PoolRt>> {
         match &self.action {
             ActionRt::Pool(pool) => Some(pool),
-            ActionRt::Redirect { .. } | ActionRt::Respond(_) => None,
+            ActionRt::Split(_) | ActionRt::Redirect { .. } | ActionRt::Respond(_) => None,
         }
     }
 

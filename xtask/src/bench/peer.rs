@@ -206,7 +206,10 @@ impl Peer {
             arguments => shell::words_of(Command::new(program).args(arguments)),
         };
         let words = words.unwrap_or_default();
-        words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
+        let line = words.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+        // Some say where they lie, which is nobody's business.
+        let path = program.display().to_string();
+        line.strip_prefix(&path).unwrap_or(line).trim().to_owned()
     }
 
     /// Whether it runs that row.

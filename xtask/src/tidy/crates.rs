@@ -40,6 +40,7 @@ const ROWS: &[Row] = &[
         internal: &[
             "balance",
             "config",
+            "http2",
             "httpd",
             "httpd-pages",
             "net",

@@ -8,7 +8,7 @@ use super::directives::places::{
 };
 use super::directives::{self, Arity, Class, Row};
 use super::reader::{Held, Open, Reader};
-use super::{Arg, Directive, Place};
+use super::{Arg, Directive, Node, Place};
 
 impl Reader<'_> {
     /// Holds a directive, or the opening tag of a section, against its row; false when it cannot
@@ -36,6 +36,10 @@ impl Reader<'_> {
             };
             self.error(at, message, help);
             return false;
+        }
+        if row.arity == Arity::Flag && args.len() > 1 {
+            let text = format!("{} takes one word: what follows is ignored", told(row));
+            self.warning(at, text, None);
         }
         match row.class {
             Class::Honoured | Class::Harmless(_) => {}
@@ -127,9 +131,26 @@ impl Reader<'_> {
                 self.load_module(name, place);
                 return false;
             }
+            "PassEnv" => self.pass_env(directive, place),
             _ => return false,
         }
         true
+    }
+
+    /// Each name becomes a line with its value, because the environment is known here.
+    fn pass_env(&mut self, directive: &Directive, place: &Place) {
+        for name in &directive.args {
+            let Some(value) = (self.options.env)(&name.text) else {
+                let text = format!("PassEnv variable {} was undefined", name.text);
+                self.warning(place, text, None);
+                continue;
+            };
+            let value = Arg { text: value, span: name.span.clone() };
+            self.push(Node::Directive(Directive {
+                args: vec![name.clone(), value],
+                ..directive.clone()
+            }));
+        }
     }
 
     fn load_module(&mut self, id: &str, place: &Place) {
@@ -220,7 +241,8 @@ fn miscounted(row: &Row, args: &[Arg], raw_args: &str) -> Option<String> {
         Arity::Flag => {
             let word = args.first().map_or("", |arg| arg.text.as_str());
             let known = word.eq_ignore_ascii_case("on") || word.eq_ignore_ascii_case("off");
-            (count == 1 && known, "must be On or Off")
+            // What follows is passed over.
+            (count >= 1 && known, "must be On or Off")
         }
     };
     (!fits).then(|| match row.takes {

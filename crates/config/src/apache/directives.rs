@@ -141,8 +141,6 @@ mod why {
         NotYet("heartbeats are not exchanged yet; HeartbeatStorage is read");
     pub(super) const MPM: Class = Harmless("there are no worker processes: each core runs a loop");
     pub(super) const OBSOLETE: Class = Harmless("it has no effect in httpd 2.4 either");
-    pub(super) const OLD_ACCESS: Class =
-        Refused("this is the access control of httpd 2.2; use Require");
     pub(super) const OS: Class = Harmless("it is left to what starts the server");
     pub(super) const SCGI: Class = NotYet("members that speak SCGI are not supported yet");
     pub(super) const SCRIPTS: Class = Refused("programs, scripts and files are not served");

@@ -274,7 +274,8 @@ impl<'o> Reader<'o> {
                 Some(Some(text)) => Some(text.clone()),
                 _ => (self.options.env)(name),
             };
-            match text {
+            // For httpd, what is empty is not defined.
+            match text.filter(|text| !text.is_empty()) {
                 Some(text) => edits.push((range, text)),
                 // `${map:key}` belongs to the rewrite engine.
                 None if name.contains(':') => {}
@@ -321,7 +322,7 @@ impl<'o> Reader<'o> {
     }
 
     /// Adds to the innermost section.
-    fn push(&mut self, node: Node) {
+    pub(super) fn push(&mut self, node: Node) {
         let section = self.open.iter_mut().rev().find_map(|open| match &mut open.kind {
             Held::Section { nodes, .. } => Some(nodes),
             _ => None,

@@ -43,10 +43,7 @@ impl Loading<'_> {
 
     fn idle_pools(&self, found: &mut Vec<(Place, &'static str, String)>) {
         let listeners = self.plan.listeners.iter().filter_map(|listener| listener.pool.as_ref());
-        let routes = self.plan.routes.iter().filter_map(|route| match &route.action {
-            Action::Pool(pool) => Some(pool),
-            _ => None,
-        });
+        let routes = self.plan.routes.iter().flat_map(|route| route.action.pools());
         let used: HashSet<&Name> = listeners.chain(routes).collect();
         for (at, pool) in self.plan.pools.iter().enumerate() {
             let place = Place::Pool(at);
@@ -157,6 +154,7 @@ fn covers(earlier: &Route, later: &Route, http: bool) -> bool {
         && (earlier.hosts.is_empty() || earlier.hosts == later.hosts)
         && (earlier.paths.is_empty() || earlier.paths == later.paths)
         && (earlier.methods.is_empty() || earlier.methods == later.methods)
+        && (earlier.conditions.is_empty() || earlier.conditions == later.conditions)
         && (earlier.sni.is_empty() || earlier.sni == later.sni)
         && (earlier.alpn.is_empty() || earlier.alpn == later.alpn)
 }

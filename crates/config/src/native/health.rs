@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use evenkeel_plan::{Check, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck};
+use evenkeel_plan::{
+    Check, GrpcCheck, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck,
+};
 
 use super::listener::peek_text;
 use super::row::{Kind, Places, Row, keys, place, read};
@@ -20,6 +22,7 @@ pub(crate) struct Draft {
     body: Option<String>,
     send: Vec<u8>,
     expect: Vec<u8>,
+    service: String,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -28,21 +31,27 @@ enum Probe {
     Http,
     Tcp,
     Udp,
+    Grpc,
 }
 
 impl Probe {
-    const ALL: [(&'static str, Probe); 4] =
-        [("off", Probe::Off), ("http", Probe::Http), ("tcp", Probe::Tcp), ("udp", Probe::Udp)];
+    const ALL: [(&'static str, Probe); 5] = [
+        ("off", Probe::Off),
+        ("http", Probe::Http),
+        ("tcp", Probe::Tcp),
+        ("udp", Probe::Udp),
+        ("grpc", Probe::Grpc),
+    ];
 }
 
 pub(crate) const ROWS: &[Row<Draft>] = &[
     Row {
         name: "check",
-        kind: Kind::Word(&["off", "http", "tcp", "udp"]),
+        kind: Kind::Word(&["off", "http", "tcp", "udp", "grpc"]),
         default: "off",
         doc: "How members are probed.",
         set: |draft, value, reader| {
-            let later = ["smtp", "ftp", "grpc", "command"];
+            let later = ["smtp", "ftp", "command"];
             if let Some(text) = peek_text(value).filter(|text| later.contains(&text.as_str())) {
                 reader.not_yet(value.span(), &format!("check \"{text}\""));
                 return;
@@ -128,6 +137,19 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         doc: "tcp and udp: bytes that the answer must contain, at most 4 KiB. Without it, udp needs no answer: a member fails when its machine says that nobody listens.",
         set: |draft, value, reader| {
             draft.expect = bytes("expect", value, reader).unwrap_or_default()
+        },
+    },
+    Row {
+        name: "service",
+        kind: Kind::Text,
+        default: "",
+        doc: "grpc: the service asked for, at most 127 bytes; without it, the whole server. Needs `protocol = \"h2\"`.",
+        set: |draft, value, reader| {
+            let text = value.string(reader).unwrap_or_default();
+            if text.len() > 127 {
+                value.wrong::<()>(reader, "a service has at most 127 bytes");
+            }
+            draft.service = text;
         },
     },
     Row {
@@ -245,6 +267,7 @@ pub(crate) fn health(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Health
     let kind = draft.kind.unwrap_or(Probe::Off);
     belongs(&places, &["path", "method", "host", "status", "body"], kind, &[Probe::Http], reader);
     belongs(&places, &["send", "expect"], kind, &[Probe::Tcp, Probe::Udp], reader);
+    belongs(&places, &["service"], kind, &[Probe::Grpc], reader);
     let most = if kind == Probe::Udp { 1200 } else { 4096 };
     for (name, bytes, most) in [("send", &draft.send, most), ("expect", &draft.expect, 4096)] {
         let at = place(&places, name).filter(|_| bytes.len() > most);
@@ -256,6 +279,7 @@ pub(crate) fn health(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Health
     }
     draft.plan.check = match kind {
         Probe::Off => None,
+        Probe::Grpc => Some(Check::Grpc(GrpcCheck { service: draft.service })),
         Probe::Tcp => Some(Check::Tcp(TcpCheck { send: draft.send, expect: draft.expect })),
         Probe::Udp => Some(Check::Udp(UdpCheck { send: draft.send, expect: draft.expect })),
         Probe::Http => {

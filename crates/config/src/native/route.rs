@@ -1,12 +1,14 @@
 //! `[[route]]`
 
+mod conditions;
 mod matching;
 
 use evenkeel_plan::check::nearest;
-use evenkeel_plan::{Action, HeaderEdits, Name, Redirect, Respond, Reverse, Rewrite, Route};
+use evenkeel_plan::{Action, HeaderEdits, Name, Redirect, Respond, Reverse, Rewrite, Route, Split};
 
-use super::row::{Kind, Row, keys, place, read};
+use super::row::{Kind, Places, Row, keys, place, read};
 use super::value::{Reader, Value};
+use conditions::{named, parts};
 use matching::{alpn, comes_so, host, path, slashed, sni};
 
 /// A route while it is read.
@@ -14,11 +16,26 @@ pub(crate) struct Draft {
     pub(crate) plan: Route,
     /// Actions that were named; there must be one.
     pub(crate) actions: u32,
+    /// `sticky`, which belongs to `split`.
+    pub(crate) sticky: Option<bool>,
+}
+
+impl Draft {
+    /// Joins `sticky` to the split it belongs to.
+    pub(crate) fn stick(&mut self, places: &Places, reader: &mut Reader<'_>) {
+        match (&mut self.plan.action, self.sticky) {
+            (Action::Split(split), Some(sticky)) => split.sticky = sticky,
+            (_, Some(_)) => {
+                let span = place(places, "sticky").unwrap_or_default();
+                reader.error(span, "`sticky` belongs to a route with `split`", "");
+            }
+            (_, None) => {}
+        }
+    }
 }
 
 /// Keys that come in later versions.
-pub(crate) const LATER: &[&str] =
-    &["split", "header", "cookie", "query", "client", "cache", "compress", "sticky"];
+pub(crate) const LATER: &[&str] = &["cache", "compress"];
 
 /// Hop-by-hop and framing headers are the balancer's own business.
 const RESERVED: [&str; 9] = [
@@ -89,6 +106,46 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         },
     },
     Row {
+        name: "header",
+        kind: Kind::Any("{ name = \"value\" }"),
+        default: "every request",
+        doc: "Headers: just a value, a pattern `~^v[0-9]`, `true` for any, `false` for none; several in an array: one of them. All names must fit.",
+        set: |draft, value, reader| {
+            draft.plan.conditions.headers = named(value, reader, conditions::header);
+        },
+    },
+    Row {
+        name: "cookie",
+        kind: Kind::Any("{ name = \"value\" }"),
+        default: "every request",
+        doc: "Cookies, in the same way.",
+        set: |draft, value, reader| {
+            draft.plan.conditions.cookies = named(value, reader, conditions::cookie);
+        },
+    },
+    Row {
+        name: "query",
+        kind: Kind::Any("{ name = \"value\" }"),
+        default: "every request",
+        doc: "Parameters of the query, decoded, in the same way.",
+        set: |draft, value, reader| {
+            draft.plan.conditions.queries = named(value, reader, conditions::parameter);
+        },
+    },
+    Row {
+        name: "client",
+        kind: Kind::Texts,
+        default: "every client",
+        doc: "Networks of clients, as `10.0.0.0/8`, one or several.",
+        set: |draft, value, reader| {
+            let networks = value.one_or_more(reader, |value, reader| {
+                let text = value.string(reader)?;
+                text.parse().map_err(|wrong: &str| value.wrong::<()>(reader, wrong)).ok()
+            });
+            draft.plan.conditions.clients = networks.unwrap_or_default();
+        },
+    },
+    Row {
         name: "sni",
         kind: Kind::Texts,
         default: "every name, and none",
@@ -121,6 +178,25 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
                 draft.plan.action = Action::Pool(name);
             }
         },
+    },
+    Row {
+        name: "split",
+        kind: Kind::Any("tables { pool, weight }"),
+        default: "",
+        doc: "Action: requests are divided between pools by `weight` (1; 0 takes no new clients), at most 100.",
+        set: |draft, value, reader| {
+            draft.actions += 1;
+            if let Some(parts) = parts(value, reader) {
+                draft.plan.action = Action::Split(Split { parts, sticky: true });
+            }
+        },
+    },
+    Row {
+        name: "sticky",
+        kind: Kind::Boolean,
+        default: "true",
+        doc: "With `split`: a client stays with its pool, by a cookie `split-ROUTE`.",
+        set: |draft, value, reader| draft.sticky = value.boolean(reader),
     },
     Row {
         name: "redirect",
@@ -371,7 +447,7 @@ pub(crate) fn default_respond() -> Respond {
 /// A route before it is read; its action is a placeholder until one is named.
 pub(crate) fn blank(number: usize) -> Draft {
     let name = Name::new(&format!("route-{number}")).expect("letters and digits are a valid name");
-    Draft { plan: Route::new(name, Action::Respond(default_respond())), actions: 0 }
+    Draft { plan: Route::new(name, Action::Respond(default_respond())), actions: 0, sticky: None }
 }
 
 /// Whether the text can stand in a request line; complains if not.

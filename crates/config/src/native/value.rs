@@ -198,7 +198,7 @@ impl<'a> Value<'a> {
         self.string_like(reader, "a string")
     }
 
-    fn string_like(&self, reader: &mut Reader<'_>, what: &str) -> Option<String> {
+    pub(crate) fn string_like(&self, reader: &mut Reader<'_>, what: &str) -> Option<String> {
         match self.node.get_ref() {
             DeValue::String(text) => reader.expand(text, &self.span()),
             _ => self.expected(reader, what),

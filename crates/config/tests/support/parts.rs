@@ -335,9 +335,37 @@ fn edits() -> impl Strategy<Value = HeaderEdits> {
     })
 }
 
+fn split() -> impl Strategy<Value = Split> {
+    let parts = prop::collection::vec((name(), 0_u16..=65535), 1..4);
+    (parts, any::<bool>()).prop_map(|(mut parts, sticky)| {
+        parts[0].1 = parts[0].1.max(1);
+        Split { parts, sticky }
+    })
+}
+
+fn conditions() -> impl Strategy<Value = Conditions> {
+    let value = prop_oneof![
+        Just(ValueMatch::Present),
+        Just(ValueMatch::Absent),
+        "[a-zA-Z0-9 =;\"'$]{0,8}".prop_map(ValueMatch::Exact),
+        "[a-z]{1,4}[+*]?".prop_map(ValueMatch::Regex),
+    ];
+    let named = prop::collection::btree_map("[a-z]{1,5}", prop::collection::vec(value, 1..3), 0..3);
+    let named = named.prop_map(|named| {
+        let all = named.into_iter().rev();
+        all.map(|(name, values)| Condition { name: format!("x{name}"), values }).collect::<Vec<_>>()
+    });
+    let client = select(vec!["10.0.0.0/8", "fd00::/8", "192.0.2.7/32"]);
+    let clients = prop::collection::vec(client.prop_map(|text| text.parse().unwrap()), 0..3);
+    (named.clone(), named.clone(), named, clients).prop_map(
+        |(headers, cookies, queries, clients)| Conditions { headers, cookies, queries, clients },
+    )
+}
+
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         name().prop_map(Action::Pool),
+        split().prop_map(Action::Split),
         (select(vec![301_u16, 302, 303, 307, 308]), "[a-z:/.?&$\"']{1,20}").prop_map(
             |(status, text)| Action::Redirect(Redirect { status, to: format!("{text}{{path}}") })
         ),
@@ -365,7 +393,7 @@ pub fn route() -> impl Strategy<Value = Route> {
         name(),
         prop::collection::vec(host(), 0..3),
         prop::collection::vec(path(), 0..3),
-        prop::collection::vec(token(), 0..3),
+        (prop::collection::vec(token(), 0..3), conditions()),
         hello(),
         action(),
         of(rewrite),
@@ -373,7 +401,18 @@ pub fn route() -> impl Strategy<Value = Route> {
         prop::collection::vec(reverse, 0..3),
     )
         .prop_map(
-            |(name, hosts, paths, methods, (sni, alpn), action, rewrite, edits, reverse)| Route {
+            |(
+                name,
+                hosts,
+                paths,
+                (methods, conditions),
+                (sni, alpn),
+                action,
+                rewrite,
+                edits,
+                reverse,
+            )| Route {
+                conditions,
                 hosts,
                 paths,
                 methods,

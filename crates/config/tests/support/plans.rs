@@ -98,8 +98,12 @@ fn connect(plan: &mut Plan, at: &[prop::sample::Index], index: prop::sample::Ind
         listener.pool = Some(index.get(&pools).clone());
     }
     for (route, at) in plan.routes.iter_mut().zip(at) {
-        if let Action::Pool(pool) = &mut route.action {
-            *pool = at.get(&pools).clone();
+        match &mut route.action {
+            Action::Pool(pool) => *pool = at.get(&pools).clone(),
+            Action::Split(split) => {
+                split.parts.iter_mut().for_each(|(pool, _)| *pool = at.get(&pools).clone());
+            }
+            _ => {}
         }
         route.listeners = names[..at.index(names.len() + 1)].to_vec();
     }
@@ -155,6 +159,13 @@ fn fit(plan: &mut Plan) {
         let mut ids = HashSet::new();
         for member in &mut pool.members {
             member.quic_id = member.quic_id.take().filter(|id| ids.insert(id.clone()));
+        }
+    }
+    for pool in &mut plan.pools {
+        if pool.spoken() != MemberProtocol::Http2
+            && matches!(pool.health.check, Some(Check::Grpc(_)))
+        {
+            pool.health.check = None;
         }
     }
 }

@@ -87,6 +87,7 @@ fn check() -> impl Strategy<Value = Check> {
     prop_oneof![
         (exchanged(), exchanged()).prop_map(|(send, expect)| Check::Tcp(TcpCheck { send, expect })),
         (exchanged(), exchanged()).prop_map(|(send, expect)| Check::Udp(UdpCheck { send, expect })),
+        "[a-z.\"$]{0,9}".prop_map(|service| Check::Grpc(GrpcCheck { service })),
         (
             or(d.method, token()),
             or(d.path, path_text()),

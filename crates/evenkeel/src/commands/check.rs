@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use evenkeel_config::{Fate, Honoured};
 use evenkeel_net::clock;
-use evenkeel_plan::{Action, Plan};
+use evenkeel_plan::{Action, Name, Plan};
 use evenkeel_tls::{Keyring, Spoilt};
 
 use crate::cli::SourceArgs;
@@ -114,6 +114,10 @@ fn summarise(plan: &Plan) {
     for route in &plan.routes {
         let does = match &route.action {
             Action::Pool(pool) => format!("pool {pool}"),
+            Action::Split(split) => {
+                let part = |(pool, weight): &(Name, u16)| format!("{pool} {weight}");
+                format!("pools {}", split.parts.iter().map(part).collect::<Vec<_>>().join(", "))
+            }
             Action::Redirect(redirect) => format!("redirect {} {}", redirect.status, redirect.to),
             Action::Respond(respond) => format!("respond {}", respond.status),
         };

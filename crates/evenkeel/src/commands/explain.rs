@@ -7,7 +7,7 @@ use std::sync::Arc;
 use evenkeel_balance::{Ask, Bound, Micros, Rng, Tried, Why};
 use evenkeel_net::clock;
 use evenkeel_observe::metrics::Names;
-use evenkeel_plan::{BindAddress, HostMatch, PathMatch, Plan, Route};
+use evenkeel_plan::{BindAddress, Conditions, HostMatch, PathMatch, Plan, Route};
 use evenkeel_proxy::explain::{Explained, explain as ask};
 use evenkeel_proxy::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt, Snapshot};
 
@@ -104,6 +104,19 @@ fn tell_route(out: &mut String, plan: &Plan, explained: &Explained<'_>) {
             let _ = writeln!(out, "answer    {status} redirect from the balancer itself");
         }
         ActionRt::Pool(pool) => tell_pool(out, pool, explained.key),
+        ActionRt::Split(split) => {
+            let parts =
+                split.parts.iter().map(|(pool, weight)| format!("{} {weight}", pool.plan.name));
+            let why = match (explained.kept, split.cookie.is_some()) {
+                (true, _) => "the client's own, by its cookie",
+                (false, true) => "by chance; the client keeps what it gets",
+                (false, false) => "by chance, each request anew",
+            };
+            let _ = writeln!(out, "split     {} ({why})", parts.collect::<Vec<_>>().join(", "));
+            if let Some(pool) = explained.pool {
+                tell_pool(out, pool, explained.key);
+            }
+        }
     }
 }
 
@@ -210,5 +223,10 @@ fn matchers(route: &Route) -> String {
         });
     }
     parts.extend(route.methods.iter().map(|method| format!("method {method}")));
+    let Conditions { headers, cookies, queries, clients } = &route.conditions;
+    for (kind, conditions) in [("header", headers), ("cookie", cookies), ("query", queries)] {
+        parts.extend(conditions.iter().map(|condition| format!("{kind} {}", condition.name)));
+    }
+    parts.extend(clients.iter().map(|network| format!("client {network}")));
     if parts.is_empty() { "every request".to_owned() } else { parts.join(", ") }
 }

@@ -235,3 +235,29 @@ fn a_proxy_header_comes_before_the_handshake() {
     assert_eq!(got.as_deref(), Ok("a 200 0"));
     assert!(curl(&server, "one.test", &site.0, &[]).is_err());
 }
+
+#[test]
+fn a_client_that_chose_http2_is_held_to_it() {
+    let Some(certificates) = Certificates::new() else { return };
+    let (cert, key) = certificates.make("own", "DNS:own.test", false);
+    let origin = Origin::named("a");
+    let server = Server::start(&config(&listed(&[(cert, key)]), "", &origin));
+    let said = |alpn: &str| {
+        let mut child = Command::new("openssl")
+            .args(["s_client", "-quiet", "-ign_eof", "-alpn", alpn, "-connect"])
+            .arg(server.addr("web").to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl runs");
+        let request = b"GET / HTTP/1.1\r\nHost: own.test\r\nConnection: close\r\n\r\n";
+        let mut stdin = child.stdin.take().expect("a pipe");
+        std::io::Write::write_all(&mut stdin, request).expect("written");
+        let output = child.wait_with_output().expect("it ends");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(said("http/1.1").starts_with("HTTP/1.1 200"));
+    let answer = said("h2");
+    assert!(!answer.contains("HTTP/1.1"), "{answer:?}");
+}

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::{Place, Problem};
 use crate::{
-    Action, Address, Affinity, BindAddress, Listener, MemberPort, MemberProtocol, Name, Plan, Pool,
-    Protocol, ProxyMode, Route, Source,
+    Action, Address, Affinity, BindAddress, Check, Listener, MemberPort, MemberProtocol, Name,
+    Plan, Pool, Protocol, ProxyMode, Route, Source,
 };
 
 pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
@@ -124,6 +124,7 @@ fn asks_for_http(route: &Route) -> bool {
         || !route.hosts.is_empty()
         || !route.paths.is_empty()
         || !route.methods.is_empty()
+        || !route.conditions.is_empty()
         || route.rewrite.is_some()
         || !route.reverse.is_empty()
         || !route.request_headers.is_empty()
@@ -133,6 +134,10 @@ fn asks_for_http(route: &Route) -> bool {
 /// Connections that many requests share carry nothing of one client.
 fn http2_pool(pool: &Pool, place: Place, problems: &mut Vec<Problem>) {
     if pool.spoken() != MemberProtocol::Http2 {
+        if matches!(pool.health.check, Some(Check::Grpc(_))) {
+            let message = "a grpc check speaks HTTP/2, which this pool does not".to_owned();
+            problems.push(problem(place, "health", message, Some("add protocol = \"h2\"")));
+        }
         return;
     }
     let own = [

@@ -48,6 +48,12 @@ impl Answering<'_> {
         self.passage.borrow().as_ref().is_some_and(|passage| passage.overrides(status))
     }
 
+    /// The status that the client gets.
+    fn status(&self, answer: &ResponseHead) -> u16 {
+        let passage = self.passage.borrow();
+        passage.as_ref().map_or(answer.status, |passage| passage.status(answer.status))
+    }
+
     /// Whether the body goes out in chunks.
     pub(crate) fn will_chunk(&self, framing: Framing) -> bool {
         matches!(framing, Framing::Chunked | Framing::UntilClose) && self.version == Version::H11
@@ -94,7 +100,12 @@ impl Answering<'_> {
         framing: Framing,
         client_lives: bool,
     ) {
-        write::status_line(out, answer.status, reason(buf, answer));
+        match self.status(answer) {
+            status if status == answer.status => {
+                write::status_line(out, status, reason(buf, answer));
+            }
+            status => write::status_line(out, status, write::reason_phrase(status).as_bytes()),
+        }
         self.fields(out, buf, answer);
         // A length describes what follows, or what would have followed a HEAD. It is written as it
         // was understood, not as it was spelled.
@@ -182,7 +193,7 @@ impl Answering<'_> {
             self.core.write_date(&mut date);
             fields.push((b"Date".to_vec(), date));
         }
-        for (name, value) in passage.answer(answer.status, fields) {
+        for (name, value) in passage.answer(passage.status(answer.status), fields) {
             write::field(out, &name, &value);
         }
     }

@@ -7,7 +7,7 @@ use evenkeel_plan::Forwarded;
 use evenkeel_wire::http1::{Framing, Known, Method, Refusal, RequestHead, TargetForm, path};
 
 use crate::cause::Failure;
-use crate::route::Wanted;
+use crate::route::{Facts, Wanted};
 use crate::snapshot::ListenerRt;
 
 /// The longest request id taken over from a trusted peer.
@@ -133,8 +133,10 @@ impl Asked {
     }
 
     /// What routes are found by.
-    pub(crate) fn wanted<'a>(&'a self, method: &'a [u8]) -> Wanted<'a> {
-        Wanted { host: &self.host, path: &self.path, method }
+    pub(crate) fn wanted<'a>(&'a self, buf: &'a [u8], head: &'a RequestHead) -> Wanted<'a> {
+        let facts = Some(Facts { buf, head, client: self.client });
+        let method = head.method_span.of(buf);
+        Wanted { host: &self.host, path: &self.path, method, facts }
     }
 }
 

@@ -13,11 +13,11 @@ use crate::dial::{Dialing, Upstream};
 use crate::http::download::Done;
 use crate::http::forwarding::Forwarding;
 use crate::http::key::{self, Binding};
-use crate::http::passing;
 use crate::http::progress::Progress;
 use crate::http::record::{self, Tally};
 use crate::http::request_head::{Asking, Toward};
 use crate::http::respond::{self, Own};
+use crate::http::ruled;
 use crate::http::scratch::Scratch;
 use crate::http::session::{Next, Session};
 use crate::http2::grpc;
@@ -34,35 +34,31 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     tally.body_settled = respond::has_no_body(scratch.head.body);
     let time = grpc::patience(session, scratch, listener.plan.timeouts.request);
     scratch.whole.set_after(tally.began, time);
-    let mut taken = None;
+    let (mut taken, mut at) = (None, None);
     scratch.passage = None;
+    scratch.announced = None;
     let served = match &snapshot.plan.sites {
         Some(sites) => {
-            let ruled = passing::begin(session, scratch, listener, sites);
-            match ruled.map(|()| passing::route(scratch, &snapshot)) {
-                Err(failure) => Err(failure),
-                Ok(None) => Ok(passing::answer_here(session, scratch, &mut tally).await),
-                Ok(Some((route, pool))) => {
-                    taken = Some(route);
-                    let served = balanced(session, scratch, listener, route, pool, &mut tally);
-                    served.await.map_err(|failure| in_apaches_words(failure, pool))
-                }
-            }
+            let rules = (&**snapshot, sites);
+            let (route, served) = ruled::serve(session, scratch, listener, rules, &mut tally).await;
+            (taken, at) = (route, route.and_then(RouteRt::pool));
+            served
         }
         None => match admit(session, scratch, listener) {
             Err(failure) => Err(failure),
             Ok(()) => {
-                let method = scratch.head.method_span.of(session.buffer.bytes());
+                let wanted = scratch.asked.wanted(session.buffer.bytes(), &scratch.head);
                 taken = snapshot
                     .find_redirect(listener, &scratch.asked)
-                    .or_else(|| snapshot.find_route(listener, scratch.asked.wanted(method)));
-                match taken.map(|route| (route, &route.action)) {
+                    .or_else(|| snapshot.find_route(listener, wanted));
+                match taken.map(|route| (route, destination(session, scratch, route))) {
                     None => Err(Failure::NO_ROUTE),
-                    Some((route, ActionRt::Pool(pool))) => {
+                    Some((route, Some(pool))) => {
+                        at = Some(pool);
                         let served = balanced(session, scratch, listener, route, pool, &mut tally);
                         served.await.map_err(|failure| in_apaches_words(failure, pool))
                     }
-                    Some((route, _)) => {
+                    Some((route, None)) => {
                         Ok(answer_here(session, scratch, listener, route, &mut tally).await)
                     }
                 }
@@ -73,11 +69,7 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
         Ok(next) => next,
         Err(failure) => respond::fail(session, scratch, failure, &mut tally).await,
     };
-    let pool = taken.and_then(|route| match &route.action {
-        ActionRt::Pool(pool) => Some(&**pool),
-        _ => None,
-    });
-    record::exchange(session, scratch, &snapshot, taken, pool, &tally);
+    record::exchange(session, scratch, &snapshot, taken, at.map(|pool| &**pool), &tally);
     session.advance(scratch, tally.used);
     next
 }
@@ -92,6 +84,25 @@ fn admit(session: &Session, scratch: &mut Scratch, listener: &ListenerRt) -> Res
     match listener.misdirects(&secured.server_name, asked.host()) {
         true => Err(Failure::MISDIRECTED),
         false => Ok(()),
+    }
+}
+
+/// The pool that serves the request, if a member is to; a client that must learn of it is told with
+/// the answer.
+fn destination<'s>(
+    session: &Session,
+    scratch: &mut Scratch,
+    route: &'s RouteRt,
+) -> Option<&'s Arc<PoolRt>> {
+    match &route.action {
+        ActionRt::Pool(pool) => Some(pool),
+        ActionRt::Split(split) => {
+            let (buf, random) = (session.buffer.bytes(), session.core.random());
+            let (pool, line) = split.choose(buf, &scratch.head, random, scratch.asked.https);
+            scratch.announced = line;
+            Some(pool)
+        }
+        ActionRt::Redirect { .. } | ActionRt::Respond(_) => None,
     }
 }
 
@@ -116,7 +127,7 @@ async fn answer_here(
         ActionRt::Respond(respond) => {
             (respond.status, respond.content_type.as_bytes(), respond.body.as_bytes())
         }
-        ActionRt::Pool(_) => (503, &b""[..], &b""[..]),
+        ActionRt::Pool(_) | ActionRt::Split(_) => (503, &b""[..], &b""[..]),
     };
     let mut extra = Vec::new();
     edits.write(&mut extra, &|place, out| asking.fill(place, out));
@@ -126,7 +137,7 @@ async fn answer_here(
 }
 
 /// Serves the request from a member of the pool, from another when one fails and that is allowed.
-async fn balanced(
+pub(crate) async fn balanced(
     session: &mut Session,
     scratch: &mut Scratch,
     listener: &ListenerRt,
@@ -156,6 +167,7 @@ async fn balanced(
         let again = |status| repeatable && dialing.more() && dialing.again(RetryOn::Status(status));
         let (cookie, announced) =
             (binding.cookie(pool, &upstream), binding.announce(pool, &upstream));
+        let announced = joined(scratch.announced.clone(), announced);
         let (again, progress) = (&again, &progress);
         let forwarded = Forwarding { listener, route, pool, again, cookie, announced, progress };
         let result = forwarded.run(session, scratch, &mut upstream).await;
@@ -191,6 +203,14 @@ async fn balanced(
                 core.metrics.borrow_mut().retried(pool.id, failure.cause);
             }
         }
+    }
+}
+
+/// Both lines, if there are any.
+fn joined(one: Option<String>, other: Option<String>) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one + &other),
+        (one, other) => one.or(other),
     }
 }
 
@@ -265,7 +285,7 @@ fn settle(
 }
 
 /// Apache's policies come with its statuses: a member that is late is a bad gateway.
-fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
+pub(crate) fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
     match failure.status {
         504 if failure == Failure::CONNECT_TIMEOUT && pool.plan.policy.is_apache() => {
             Failure { status: 503, ..failure }

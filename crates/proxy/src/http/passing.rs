@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use evenkeel_httpd::{Asked, Fields, Handler, Own, Passage, Sites, Times, Verdict};
+use evenkeel_httpd::{Asked, Fields, Handler, HeadSize, Own, Passage, Sites, Times, Verdict};
 use evenkeel_net::{Deadline, Peer, clock};
 use evenkeel_plan::MemberProtocol;
 use evenkeel_wire::http1::{self, BodyReader, Framing, Known, RequestHead, Version, write};
@@ -55,6 +55,7 @@ pub(crate) fn begin(
         },
         local: session.local.or_else(|| session.stream.local_address()).unwrap_or(nowhere),
         times: times(session),
+        size: size(head),
     };
     let ends_here = [Known::Host, Known::ContentLength, Known::Http2Settings];
     let fields = head.fields.iter().filter(|field| {
@@ -64,6 +65,15 @@ pub(crate) fn begin(
     let fields = fields.map(|field| (field.name.of(buf), field.value.of(buf)));
     scratch.passage = Some(Box::new(Passage::new(sites, &asked, fields)));
     Ok(())
+}
+
+fn size(head: &RequestHead) -> HeadSize {
+    let lines = head.fields.iter().map(|field| field.name.len() + 2 + field.value.len());
+    HeadSize {
+        line: head.method_span.len() + head.target.len() + " ".len() + " HTTP/1.1".len(),
+        fields: head.fields.len(),
+        field: lines.max().unwrap_or(0),
+    }
 }
 
 fn times(session: &Session) -> Times {
@@ -258,9 +268,7 @@ pub(crate) async fn fail(
     tally: &mut Tally,
 ) -> Next {
     let Some(mut passage) = scratch.passage.take() else { return Next::Close };
-    // A later request of a connection that a member let down can be repeated by the client.
-    let silent = failure == Failure::MEMBER_CLOSED || failure == Failure::MEMBER_RESET;
-    if silent && session.served > 1 {
+    if is_silent(failure, session) {
         scratch.passage = Some(passage);
         return Next::Close;
     }
@@ -269,6 +277,13 @@ pub(crate) async fn fail(
     let next = send(session, scratch, &own, keep, tally).await;
     scratch.passage = Some(passage);
     next
+}
+
+/// Whether the connection ends without an answer: a later request on it that a member let down can
+/// be repeated by the client.
+pub(crate) fn is_silent(failure: Failure, session: &Session) -> bool {
+    let silent = failure == Failure::MEMBER_CLOSED || failure == Failure::MEMBER_RESET;
+    silent && session.served > 1
 }
 
 async fn send(

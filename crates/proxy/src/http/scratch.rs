@@ -21,6 +21,8 @@ pub(crate) struct Scratch {
     pub(crate) down: Vec<u8>,
     /// What `http/asked` derives from the request.
     pub(crate) asked: super::asked::Asked,
+    /// A header line for the client, beside those of affinity.
+    pub(crate) announced: Option<String>,
     /// The way of the request through httpd's rules, where those decide.
     pub(crate) passage: Option<Box<evenkeel_httpd::Passage>>,
     /// A request body that did not fit into the session's buffer beside the head.
@@ -46,6 +48,7 @@ impl Scratch {
         }
         self.asked.reset();
         self.passage = None;
+        self.announced = None;
         self.body.clear();
         let waits = [
             &mut self.client_read_wait,

@@ -28,14 +28,22 @@ const AHEAD: usize = 16 * 1024;
 /// How long a connection without streams stays after its GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Whether the session's first bytes may be the preface.
+/// Whether the session's first bytes may be the preface, or must be.
 pub(crate) fn may_begin(session: &Session) -> bool {
     let first = session.served == 0 && !session.is_multiplexed();
-    first && session.buffer.bytes().first() == Some(&PREFACE[0])
+    first && (session.buffer.bytes().first() == Some(&PREFACE[0]) || agreed_on(session))
+}
+
+/// Whether the client chose HTTP/2 by ALPN: then it speaks nothing else (RFC 9113 section 3.3).
+fn agreed_on(session: &Session) -> bool {
+    session.secured.as_ref().is_some_and(|secured| secured.http2)
 }
 
 /// Whether the session begins with the preface of HTTP/2; what was received stays where it is.
 pub(crate) async fn begins(session: &mut Session) -> bool {
+    if agreed_on(session) {
+        return true;
+    }
     let mut wait = Deadline::never();
     if let Some(listener) = session.core.snapshot().listener(session.listener) {
         wait.set_after(clock::now(), listener.plan.timeouts.header);

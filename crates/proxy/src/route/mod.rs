@@ -5,14 +5,17 @@
 //! The rule is simple to say: *the first route in file order that matches wins*. Every table
 //! therefore yields route numbers in file order, and the smallest one over all tables is taken.
 
+mod conditions;
 mod hosts;
 mod paths;
 mod server_names;
 
 use evenkeel_plan::{HostMatch, Name, Route};
 
+pub use conditions::Facts;
 pub use server_names::{ServerName, ServerNames};
 
+use conditions::Conditions;
 use hosts::Hosts;
 use paths::Paths;
 
@@ -21,12 +24,19 @@ use paths::Paths;
 pub struct Router {
     hosts: Hosts<Paths>,
     any_host: Paths,
-    /// Methods of each route by its number; empty: every method.
-    methods: Vec<Box<[Box<str>]>>,
+    /// What else each route asks for, by its number.
+    further: Vec<Further>,
+}
+
+/// What a route asks for beside host and path.
+struct Further {
+    /// Empty: every method.
+    methods: Box<[Box<str>]>,
+    conditions: Option<Box<Conditions>>,
 }
 
 /// What a look-up depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     /// The host: lower case, without port and trailing dot; empty when the request names none.
     pub host: &'a [u8],
@@ -34,6 +44,8 @@ pub struct Wanted<'a> {
     pub path: &'a [u8],
     /// The method as sent.
     pub method: &'a [u8],
+    /// Where conditions look; without it, none of them holds.
+    pub facts: Option<Facts<'a>>,
 }
 
 /// A regular expression that does not compile within its limit.
@@ -51,12 +63,13 @@ impl Router {
         let mut router = Router {
             hosts: Hosts::default(),
             any_host: Paths::default(),
-            methods: routes
-                .iter()
-                .map(|route| route.methods.iter().map(|m| m.as_str().into()).collect())
-                .collect(),
+            further: Vec::with_capacity(routes.len()),
         };
         for (number, route) in (0_u32..).zip(routes) {
+            let conditions = Conditions::compile(&route.conditions)
+                .map_err(|reason| BadPattern { route: route.name.clone(), reason })?;
+            let methods = route.methods.iter().map(|m| m.as_str().into()).collect();
+            router.further.push(Further { methods, conditions: conditions.map(Box::new) });
             if !route.listeners.is_empty() && !route.listeners.contains(listener) {
                 continue;
             }
@@ -78,7 +91,7 @@ impl Router {
     /// The number of the first route that takes the request.
     pub fn find(&self, wanted: Wanted<'_>) -> Option<u32> {
         let mut best = u32::MAX;
-        let allows = |number: u32| self.allows(number, wanted.method);
+        let allows = |number: u32| self.allows(number, wanted);
         for paths in self.hosts.matching(wanted.host) {
             paths.find(wanted.path, &mut best, &allows);
         }
@@ -86,11 +99,14 @@ impl Router {
         (best != u32::MAX).then_some(best)
     }
 
-    fn allows(&self, number: u32, method: &[u8]) -> bool {
-        match self.methods.get(number as usize) {
-            Some(methods) => methods.is_empty() || methods.iter().any(|m| m.as_bytes() == method),
-            None => false,
-        }
+    fn allows(&self, number: u32, wanted: Wanted<'_>) -> bool {
+        let Some(further) = self.further.get(number as usize) else { return false };
+        let methods = &further.methods;
+        (methods.is_empty() || methods.iter().any(|m| m.as_bytes() == wanted.method))
+            && match &further.conditions {
+                None => true,
+                Some(conditions) => wanted.facts.is_some_and(|facts| conditions.hold(facts)),
+            }
     }
 }
 

@@ -23,7 +23,7 @@ fn route(hosts: &[&str], paths: &[&str], methods: &[&str]) -> Route {
 fn find(routes: &[Route], method: &str, host: &str, path: &str) -> Option<u32> {
     let router = Router::build(routes, &Name::new("web").unwrap()).unwrap();
     let [host, path, method] = [host, path, method].map(str::as_bytes);
-    router.find(Wanted { host, path, method })
+    router.find(Wanted { host, path, method, facts: None })
 }
 
 #[test]

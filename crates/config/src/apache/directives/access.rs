@@ -3,7 +3,7 @@
 use super::Arity::{Enclosed, Flag, Nothing, One, OneOrMore, OneOrTwo, Raw, Two, TwoOrThree};
 use super::Class::Honoured;
 use super::places::{ANYWHERE, HOSTS, SERVER, WITHIN};
-use super::why::{LOGIN, OLD_ACCESS, SCRIPTS, SESSIONS};
+use super::why::{LOGIN, SCRIPTS, SESSIONS};
 use super::{Module, module, row};
 
 pub(super) static MODULES: &[Module] = &[
@@ -11,10 +11,10 @@ pub(super) static MODULES: &[Module] = &[
         "mod_access_compat.c",
         "access_compat_module",
         &[
-            row("Order", Raw, WITHIN, OLD_ACCESS),
-            row("Allow", Raw, WITHIN, OLD_ACCESS),
-            row("Deny", Raw, WITHIN, OLD_ACCESS),
-            row("Satisfy", One, WITHIN, OLD_ACCESS),
+            row("Order", Raw, WITHIN, Honoured).takes("deny,allow|allow,deny|mutual-failure"),
+            row("Allow", Raw, WITHIN, Honoured).takes("from all|env=[!]variable|network ..."),
+            row("Deny", Raw, WITHIN, Honoured).takes("from all|env=[!]variable|network ..."),
+            row("Satisfy", One, WITHIN, Honoured).takes("All|Any"),
         ],
     ),
     module(

@@ -29,7 +29,7 @@ pub(super) static MODULES: &[Module] = &[
                 .takes("internal-path public-path [interpolate]"),
             row("ProxyPassReverseCookieDomain", TwoOrThree, ANYWHERE, Honoured)
                 .takes("internal-domain public-domain [interpolate]"),
-            row("ProxyBlock", OneOrMore, HOSTS, FORWARD),
+            row("ProxyBlock", OneOrMore, HOSTS, Honoured).takes("*|word|host ..."),
             row("ProxyReceiveBufferSize", One, HOSTS, Honoured).takes("bytes"),
             row("ProxyIOBufferSize", One, HOSTS, Honoured).takes("bytes"),
             row("ProxyMaxForwards", One, HOSTS, Honoured).takes("number"),

@@ -2,10 +2,13 @@
 //! and pools that go with it.
 
 mod access;
+mod bounds;
 mod finish;
 mod headers;
+mod order;
 mod pass;
 mod place;
+mod remote;
 mod rewriting;
 mod server;
 mod tls;
@@ -15,11 +18,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_httpd::access::Access;
+use evenkeel_httpd::remote::RemoteIp;
 use evenkeel_httpd::rewrite;
-use evenkeel_httpd::site::{
-    EncodedSlashes, Matched, Pass, Place, RemoteIp, SetEnvIf, SiteAddress, Via,
-};
+use evenkeel_httpd::site::{EncodedSlashes, Matched, Pass, Place, SetEnvIf, SiteAddress, Via};
 use evenkeel_plan::Plan;
+
+pub(super) use pass::worker_name;
 
 use super::Told;
 use super::sites::{Balancer, Listen, MemberLine, Word};
@@ -97,10 +101,17 @@ struct Server {
     timeout: Option<Duration>,
     proxy_timeout: Option<Duration>,
     max_forwards: Option<u32>,
+    /// `LimitRequestLine`, `LimitRequestFields`, `LimitRequestFieldSize`.
+    head_line: Option<usize>,
+    head_fields: Option<usize>,
+    head_field: Option<usize>,
+    /// `ProxyBlock`.
+    blocked: Vec<String>,
     trace: Option<bool>,
     rewriting: Vec<rewrite::Rule>,
     rewrite_engine: Option<bool>,
     conditions: Vec<rewrite::Condition>,
+    rewrite_options: Option<rewriting::Options>,
     /// How many of `BalancerInherit` and `ProxyPassInherit` are off: only both together count.
     inherits_off: usize,
     keep_alive: Option<bool>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use evenkeel_plan::HostMatch;
 
+use super::compile::worker_name;
 use super::sites::{Gathered, Listen, Location, Matched, MemberLine, Pass, Settings, Site};
 use super::sites::{is_balancer, words};
 use super::{Fate, Told};
@@ -38,7 +39,14 @@ fn section(section: &Section, here: &mut Site, all: &mut Gathered, told: &mut To
     let first = section.args.first().map_or("", |arg| &arg.text);
     match &*section.canonical {
         "VirtualHost" => {
-            let addresses = section.args.iter().map(|arg| arg.text.clone()).collect();
+            let addresses: Vec<String> = section.args.iter().map(|arg| arg.text.clone()).collect();
+            let of_a_port = |address: &String| {
+                let port = address.rsplit_once(':').map_or("", |(_, port)| port);
+                port.parse::<u16>().is_ok()
+            };
+            if !addresses.iter().all(of_a_port) {
+                told.carried(&section.at, "a virtual host of every port");
+            }
             let mut host = Site { addresses, ..Site::default() };
             site(&section.nodes, &mut host, all, told);
             all.hosts.push(host);
@@ -102,6 +110,10 @@ fn server_directive(
             None => told.error(&directive.at, format!("Listen {address}: no such port"), None),
         },
         ("ServerName" | "ServerAlias", names) => {
+            let plain = |name: &&str| !name.trim_start_matches("*.").contains(['*', '?', '[']);
+            if !names.iter().all(plain) {
+                told.carried(&directive.at, "such a pattern of names");
+            }
             here.names.extend(names.iter().map(|name| host(name)));
         }
         ("ProxyPass" | "ProxyPassMatch", _) => return pass(directive, None, here, all, told),
@@ -267,6 +279,15 @@ fn pass(
     }
     if is_balancer(&to) {
         all.balancer(&to).words.append(&mut words);
+    }
+    if to.contains("://") && !is_balancer(&to) {
+        // The first line that names a worker says how it is used.
+        let name = worker_name(&to);
+        if all.workers.contains(&name) && !words.is_empty() {
+            told.carried(at, "parameters of a worker that is in use above");
+            words.clear();
+        }
+        all.workers.push(name);
     }
     let to = Some(to).filter(|to| to != "!");
     here.passes.push(Pass { path, to, words, at: at.clone() });

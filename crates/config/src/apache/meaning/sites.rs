@@ -14,6 +14,8 @@ pub(super) struct Gathered {
     pub(super) hosts: Vec<Site>,
     pub(super) balancers: Vec<Balancer>,
     pub(super) checks: super::pools::Checks,
+    /// Workers that rules have named, by URL.
+    pub(super) workers: Vec<String>,
 }
 
 /// `Listen`.

@@ -174,6 +174,10 @@ fn health(health: &Health) -> Keys {
         Some(Check::Tcp(check)) => exchange(&mut keys, "tcp", &check.send, &check.expect),
         Some(Check::Udp(check)) => exchange(&mut keys, "udp", &check.send, &check.expect),
         Some(Check::Http(check)) => http(&mut keys, check),
+        Some(Check::Grpc(check)) => {
+            keys.put("check", quoted("grpc"));
+            keys.unless("service", &check.service, &String::new(), |text| quoted(text));
+        }
     }
     keys.unless("interval", &health.interval, &usual.interval, duration);
     keys.unless("timeout", &health.timeout, &usual.timeout, duration);

@@ -1,6 +1,8 @@
 //! `[[route]]` in its normal form.
 
-use evenkeel_plan::{Action, HeaderEdits, HeaderValue, HostMatch, PathMatch, Route};
+use evenkeel_plan::{
+    Action, Condition, HeaderEdits, HeaderValue, HostMatch, Name, PathMatch, Route, ValueMatch,
+};
 
 use super::parts::{Keys, number, one_or_more, quoted};
 use crate::native::route::{blank, default_redirect, default_respond};
@@ -12,6 +14,10 @@ pub(super) fn route(route: &Route, at: usize) -> Keys {
     several(&mut keys, "host", &route.hosts, host);
     several(&mut keys, "path", &route.paths, path);
     several(&mut keys, "method", &route.methods, |method| quoted(method));
+    keys.table("header", conditions(&route.conditions.headers));
+    keys.table("cookie", conditions(&route.conditions.cookies));
+    keys.table("query", conditions(&route.conditions.queries));
+    several(&mut keys, "client", &route.conditions.clients, |network| quoted(&network.to_string()));
     several(&mut keys, "sni", &route.sni, host);
     several(&mut keys, "alpn", &route.alpn, |protocol| quoted(protocol));
     action(&mut keys, &route.action);
@@ -53,6 +59,14 @@ fn path(path: &PathMatch) -> String {
 fn action(keys: &mut Keys, action: &Action) {
     match action {
         Action::Pool(pool) => keys.put("pool", quoted(pool)),
+        Action::Split(split) => {
+            let part = |(pool, weight): &(Name, u16)| match weight {
+                1 => format!("{{ pool = {} }}", quoted(pool)),
+                _ => format!("{{ pool = {}, weight = {weight} }}", quoted(pool)),
+            };
+            keys.put("split", several_of(&split.parts, part));
+            keys.unless("sticky", &split.sticky, &true, |sticky| sticky.to_string());
+        }
         Action::Redirect(redirect) => {
             let usual = default_redirect();
             if redirect.status == usual.status {
@@ -77,6 +91,24 @@ fn action(keys: &mut Keys, action: &Action) {
             keys.table("respond", inner);
         }
     }
+}
+
+fn several_of<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
+    format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
+}
+
+fn conditions(conditions: &[Condition]) -> Keys {
+    let mut keys = Keys::default();
+    for condition in conditions {
+        let value = |value: &ValueMatch| match value {
+            ValueMatch::Present => "true".to_owned(),
+            ValueMatch::Absent => "false".to_owned(),
+            ValueMatch::Exact(text) => quoted(text),
+            ValueMatch::Regex(pattern) => quoted(&format!("~{pattern}")),
+        };
+        keys.put(&condition.name, one_or_more(&condition.values, value));
+    }
+    keys
 }
 
 fn edits(edits: &HeaderEdits) -> Keys {

@@ -103,9 +103,14 @@ pub(super) fn path(value: Value<'_>, reader: &mut Reader<'_>) -> Option<PathMatc
     Some(if prefix { PathMatch::Prefix(plain) } else { PathMatch::Exact(plain) })
 }
 
-fn regex(pattern: &str, value: Value<'_>, reader: &mut Reader<'_>) -> Option<PathMatch> {
-    let built = regex::bytes::RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-    let Err(error) = built else { return Some(PathMatch::Regex(pattern.to_owned())) };
+fn regex(text: &str, value: Value<'_>, reader: &mut Reader<'_>) -> Option<PathMatch> {
+    pattern(text, value, reader).map(PathMatch::Regex)
+}
+
+/// A regular expression that compiles within its bound; complains if not.
+pub(super) fn pattern(text: &str, value: Value<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let built = regex::bytes::RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
+    let Err(error) = built else { return Some(text.to_owned()) };
     let reason = error.to_string();
     let last = reason.lines().last().unwrap_or_default();
     let last = last.trim_start_matches("error: ").trim_end_matches('.');

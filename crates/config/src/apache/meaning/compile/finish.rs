@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use evenkeel_httpd::access::Access;
 use evenkeel_httpd::rewrite::Rewriting;
-use evenkeel_httpd::site::{BalancerNames, Place, Site, Sites, Target};
+use evenkeel_httpd::site::{BalancerNames, HeadLimits, Place, Site, Sites, Target};
 use evenkeel_plan::{
     Action, BindAddress, Forwarded, ForwardedStyle, Listener, Name, Plan, Policy, Route,
 };
 
-use super::{Making, Scoped, Server, TargetOf, tls};
+use super::pass::begins;
+use super::{Making, Scoped, Server, TargetOf, remote, rewriting, tls};
 use crate::apache::meaning::Told;
 use crate::apache::meaning::pools::{self, Checks, Use};
+
+/// Fields of a head, where the configuration sets no limit.
+const FIELDS_MAX: usize = 1000;
 
 impl Making {
     /// The plan of all that was read.
@@ -34,6 +38,7 @@ impl Making {
             sites.sites.extend(hosts.iter().map(|host| site(main, host, &found)));
             self.listeners(main, hosts, &mut plan, told);
         }
+        sites.arrange();
         plan.sites = Some(Arc::new(sites));
         plan
     }
@@ -89,15 +94,17 @@ impl Making {
         let mut of_worker = Vec::new();
         for (line, url, scope) in &mut self.workers {
             for (start, words) in &self.worker_words {
-                if url.starts_with(start.as_str()) {
+                if url.starts_with(start.as_str()) || begins(start, url) {
                     line.words.extend(words.iter().cloned());
                 }
             }
             of_worker.push(plan.pools.len());
             let name = fresh(plan, &format!("worker-{}", of_worker.len()));
             let Some(name) = name else { continue };
-            let (mut pool, members) = pools::worker(line, name, used, &Checks::default(), told);
+            let (mut pool, mut members) = pools::worker(line, name, used, &Checks::default(), told);
             let server = self.servers.get(*scope);
+            let time = server.and_then(|server| server.proxy_timeout);
+            members.iter_mut().for_each(|member| member.timeout = member.timeout.or(time));
             if let (Some(tls), Some(server)) = (&mut pool.tls, server) {
                 *tls = server.ssl.members(&tls::Ssl::default());
             }
@@ -119,7 +126,9 @@ impl Making {
         let mut found = Vec::new();
         for target in &self.targets {
             found.push(match target {
-                TargetOf::Worker(at) => of_worker.get(*at).copied().unwrap_or(0),
+                TargetOf::Worker(at) => {
+                    of_worker.get(self.worker_in_use(*at)).copied().unwrap_or(0)
+                }
                 TargetOf::Balancer(scope, name) => {
                     let inherits = self.servers.get(*scope).is_none_or(|s| s.inherits_off < 2);
                     let outer = if inherits { 0 } else { *scope };
@@ -139,6 +148,17 @@ impl Making {
             });
         }
         found
+    }
+
+    /// A worker of the main server serves a virtual host as well, where its URL says no less.
+    fn worker_in_use(&self, at: usize) -> usize {
+        let Some((_, name, scope)) = self.workers.get(at) else { return at };
+        let inherits = self.servers.get(*scope).is_none_or(|server| server.inherits_off < 2);
+        if *scope == 0 || !inherits {
+            return at;
+        }
+        let main = self.workers.iter().position(|(_, other, of)| *of == 0 && other == name);
+        main.unwrap_or(at)
     }
 
     /// What a virtual host says of a balancer of the main server counts for that one.
@@ -198,6 +218,15 @@ impl Making {
     }
 }
 
+fn head_limits(main: &Server, own: &Server) -> HeadLimits {
+    let usual = HeadLimits::default();
+    HeadLimits {
+        line: own.head_line.or(main.head_line).unwrap_or(usual.line),
+        fields: own.head_fields.or(main.head_fields).unwrap_or(usual.fields),
+        field: own.head_field.or(main.head_field).unwrap_or(usual.field),
+    }
+}
+
 /// What the first server on a port says about its connections.
 fn limits(listener: &mut Listener, main: &Server, host: &Server) {
     if let Some(time) = host.keep_alive_timeout.or(main.keep_alive_timeout) {
@@ -208,6 +237,14 @@ fn limits(listener: &mut Listener, main: &Server, host: &Server) {
         listener.timeouts.header = time;
         listener.timeouts.tunnel = time.max(host.proxy_timeout.unwrap_or(time));
     }
+    // The rules look more closely; a target and a line may be that long at least.
+    let head = head_limits(main, host);
+    let fields = if head.fields == 0 { FIELDS_MAX } else { head.fields.min(FIELDS_MAX) };
+    let most = &mut listener.limits;
+    most.headers = 2 * fields as u32;
+    most.uri_bytes.0 = most.uri_bytes.0.max(head.line as u64);
+    let bytes = (head.line + 2 * head.field) as u64;
+    most.header_bytes.0 = most.header_bytes.0.max(bytes);
     listener.timeouts.request = std::time::Duration::ZERO;
     listener.limits.body_rate_min = 0;
     match (
@@ -245,9 +282,9 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
     };
     let mut passes = joined_passes(main, own);
     passes.iter_mut().filter_map(|pass| pass.to.as_mut()).for_each(|to| settle(to, found));
-    let mut rules = own.rewriting.clone();
+    let (mut rules, counts) = rewriting::inherited(main, own);
     rules.iter_mut().filter_map(|rule| rule.target.as_mut()).for_each(|to| settle(to, found));
-    let rewriting = (own.rewrite_engine == Some(true)).then(|| Arc::new(Rewriting { rules }));
+    let rewriting = counts.then(|| Arc::new(Rewriting { rules }));
     let mut proxies = main.proxies.clone();
     proxies.extend(own.proxies.iter().cloned());
     let mut locations = main.locations.clone();
@@ -273,11 +310,17 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
         canonical_name: own.canonical_name.or(main.canonical_name) == Some(true),
         via: own.via.or(main.via).unwrap_or_default(),
         set_env_if: main.set_env_if.iter().chain(&own.set_env_if).cloned().collect(),
-        remote_ip: own.remote_ip.clone().or_else(|| main.remote_ip.clone()),
+        remote_ip: remote::merged(main, own),
         timeout: times(own).or_else(|| times(main)),
         max_forwards: own.max_forwards.or(main.max_forwards),
         no_trace: own.trace.or(main.trace) == Some(false),
+        limits: head_limits(main, own),
+        blocked: joined_words(&main.blocked, &own.blocked),
     }
+}
+
+fn joined_words(one: &[String], other: &[String]) -> Vec<String> {
+    one.iter().chain(other).cloned().collect()
 }
 
 fn joined_passes(main: &Server, own: &Server) -> Vec<evenkeel_httpd::site::Pass> {

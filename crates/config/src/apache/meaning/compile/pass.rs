@@ -53,15 +53,7 @@ impl Making {
             words.iter().position(|word| word.key == "mapping").map(|at| words.remove(at));
         let has = |name: &str| flags.iter().any(|flag| flag.eq_ignore_ascii_case(name));
         let mapping = mapping.map(|word| word.value.to_ascii_lowercase()).unwrap_or_default();
-        for flag in &flags {
-            let known = ["nocanon", "interpolate", "noquery"];
-            if !known.iter().any(|known| flag.eq_ignore_ascii_case(known)) {
-                let help = format!("`{flag}` must be in the form key=value");
-                told.error(at, format!("ProxyPass|ProxyPassMatch: {help}"), None);
-            } else if flag.eq_ignore_ascii_case("interpolate") {
-                told.warning(at, "`interpolate` has no effect yet".to_owned(), None);
-            }
-        }
+        known_flags(&flags, at, told);
         let to = match &*url.text {
             "!" => None,
             url => Some(self.target(url, words, scope, at, told)?),
@@ -79,7 +71,14 @@ impl Making {
             start => start,
         };
         let raw = has("nocanon");
-        Some(Pass { path, to, raw, encoded: mapping == "encoded", servlet: mapping == "servlet" })
+        Some(Pass {
+            path,
+            to,
+            raw,
+            encoded: mapping == "encoded",
+            servlet: mapping == "servlet",
+            interpolate: has("interpolate"),
+        })
     }
 
     /// A URL as a target. Words on a rule to a balancer are the balancer's.
@@ -121,13 +120,91 @@ impl Making {
             }
             let line =
                 MemberLine { url: url[..url.len() - path.len()].to_owned(), words, at: at.clone() };
-            self.workers.push((line, plain.to_owned(), scope));
-            let of = TargetOf::Worker(self.workers.len() - 1);
-            (of, plain.to_owned(), path.to_owned())
+            (
+                TargetOf::Worker(self.worker(line, url, scope, told)),
+                plain.to_owned(),
+                path.to_owned(),
+            )
         };
         self.targets.push(of);
         // Positions of route and pool are filled in when all are known.
         let route = self.targets.len() - 1;
         Some(Target { route, balancer: 0, url, path })
+    }
+
+    /// The worker of a URL: one that is known already and whose URL this one begins with, or a new
+    /// one.
+    fn worker(&mut self, line: MemberLine, url: &str, scope: usize, told: &mut Told) -> usize {
+        let name = worker_name(url);
+        let known = self.workers.iter().enumerate();
+        let fitting = known.filter(|(_, (_, known, of))| *of == scope && begins(&name, known));
+        if let Some((at, _)) = fitting.max_by_key(|(_, (_, known, _))| known.len()) {
+            for word in &line.words {
+                let text = format!("{}={} is ignored: {url} is in use above", word.key, word.value);
+                told.warning(&word.at, text, Some("say it where it comes first".to_owned()));
+            }
+            return at;
+        }
+        self.workers.push((line, name, scope));
+        self.workers.len() - 1
+    }
+}
+
+fn known_flags(flags: &[String], at: &At, told: &mut Told) {
+    for flag in flags {
+        let known = ["nocanon", "interpolate", "noquery"];
+        if !known.iter().any(|known| flag.eq_ignore_ascii_case(known)) {
+            let help = format!("`{flag}` must be in the form key=value");
+            told.error(at, format!("ProxyPass|ProxyPassMatch: {help}"), None);
+        }
+    }
+}
+
+/// Whether the worker of that name serves a URL.
+pub(super) fn begins(url: &str, worker: &str) -> bool {
+    let authority = |url: &str| {
+        let after = url.find("://").map_or(0, |at| at + 3);
+        url[after..].find('/').map_or(url.len(), |slash| after + slash)
+    };
+    url.starts_with(worker) && worker.len() >= authority(url)
+}
+
+/// A URL as workers are told apart: scheme and host in lower case, without the scheme's own port.
+pub(in crate::apache::meaning) fn worker_name(url: &str) -> String {
+    let (socket, url) = url.split_once('|').map_or(("", url), |(socket, url)| (socket, url));
+    let after = url.find("://").map_or(0, |at| at + 3);
+    let end = url[after..].find('/').map_or(url.len(), |slash| after + slash);
+    let front = url[..end].to_ascii_lowercase();
+    let usual = match &front[..after] {
+        "http://" | "ws://" | "h2c://" => ":80",
+        "https://" | "wss://" | "h2://" => ":443",
+        "ajp://" => ":8009",
+        "fcgi://" => ":8000",
+        _ => "",
+    };
+    let front = front.strip_suffix(usual).unwrap_or(&front);
+    let bar = if socket.is_empty() { "" } else { "|" };
+    format!("{socket}{bar}{front}{}", &url[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_told_apart_by_where_they_lead() {
+        for (url, name) in [
+            ("HTTP://Host:80/Path", "http://host/Path"),
+            ("http://host:8080", "http://host:8080"),
+            ("https://host:443", "https://host"),
+            ("unix:/run/x|http://Name/", "unix:/run/x|http://name/"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(worker_name(url), name);
+        }
+        assert!(begins("http://a/x", "http://a/"));
+        assert!(begins("http://a", "http://a"));
+        assert!(!begins("http://a:8080", "http://a"));
+        assert!(!begins("http://a/x", "http://a/y"));
     }
 }

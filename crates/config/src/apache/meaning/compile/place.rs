@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use evenkeel_httpd::expr::{self, Expr};
 use evenkeel_httpd::pattern::Pattern;
-use evenkeel_httpd::site::{Document, Handler, Matched, PassPath, Place, Redirect};
+use evenkeel_httpd::site::{Document, Handler, Mapping, Matched, PassPath, Place, Redirect};
 
-use super::access::require;
+use super::access::{Admission, methods, require};
 use super::server::{fate, on, set_env_if};
 use super::tls::Ssl;
 use super::{Making, headers};
 use crate::apache::meaning::Told;
 use crate::apache::{Directive, Node, Section};
-use evenkeel_httpd::access::Access;
 
 impl Making {
     /// What stands in a `<Location>` (`matched`) or `<Proxy>`.
@@ -24,7 +23,19 @@ impl Making {
         told: &mut Told,
     ) -> Place {
         let mut place = Place::default();
-        let mut access = Vec::new();
+        let mut admission = Admission::default();
+        self.place_nodes(nodes, (matched, scope), (&mut place, &mut admission), told);
+        admission.settle(&mut place);
+        place
+    }
+
+    fn place_nodes(
+        &mut self,
+        nodes: &[Node],
+        (matched, scope): (Option<&Matched>, usize),
+        (place, admission): (&mut Place, &mut Admission),
+        told: &mut Told,
+    ) {
         let mut chain = Vec::new();
         for node in nodes {
             let directive = match node {
@@ -32,16 +43,31 @@ impl Making {
                 Node::Section(section) => {
                     match &*section.canonical {
                         "If" | "ElseIf" | "Else" => {
-                            self.condition(section, &mut chain, &mut place, told);
+                            self.condition(section, &mut chain, place, told);
+                            continue;
                         }
-                        _ => access.extend(self.access_section(section, told)),
+                        "Limit" | "LimitExcept" => {
+                            // All that stands in it counts, but for access.
+                            admission.methods = Some(methods(section, told));
+                            let into = (&mut *place, &mut *admission);
+                            self.place_nodes(&section.nodes, (matched, scope), into, told);
+                            admission.methods = None;
+                        }
+                        _ => {
+                            if let Some(rule) = self.access_section(section, told) {
+                                admission.add(rule, &section.at, told);
+                            }
+                        }
                     }
+                    chain.clear();
                     continue;
                 }
             };
-            chain = Vec::new();
+            chain.clear();
             if let Some(rule) = require(directive, told) {
-                access.extend(rule);
+                if let Some(rule) = rule {
+                    admission.add(rule, &directive.at, told);
+                }
                 fate(directive, true, told);
                 continue;
             }
@@ -54,23 +80,23 @@ impl Making {
                 name if name.starts_with("SSLProxy") && matched.is_none() => {
                     Ssl::default().take(directive)
                 }
-                "ProxyPassReverse" => reverse(directive, matched, &mut place),
+                "ProxyPassReverse" => reverse(directive, matched, place, told),
                 // Read with the balancer.
                 "BalancerMember" | "ProxySet" if matched.is_none() => true,
-                "SetEnvIf" | "SetEnvIfNoCase" | "SetEnvIfExpr" | "BrowserMatch" => {
+                "SetEnvIf" | "SetEnvIfNoCase" | "SetEnvIfExpr" | "BrowserMatch"
+                | "BrowserMatchNoCase" => {
                     place.set_env_if.extend(set_env_if(directive, told).flatten());
                     true
                 }
-                _ => self.place_line(directive, &mut place, told),
+                _ => {
+                    admission.line(directive, place, told)
+                        || self.place_line(directive, place, told)
+                }
             };
             if !matches!(&*directive.canonical, "BalancerMember" | "ProxySet") || !known {
                 fate(directive, known, told);
             }
         }
-        if !access.is_empty() {
-            place.access = Some(Arc::new(Access::Any(access)));
-        }
-        place
     }
 
     /// `<If>`, `<ElseIf>`, `<Else>`: `chain` holds the expressions so far.
@@ -117,16 +143,24 @@ impl Making {
         match (&*directive.canonical, &args[..]) {
             ("ProxyPreserveHost", [word, ..]) => place.preserve_host = Some(on(word)),
             ("ProxyAddHeaders", [word, ..]) => place.add_headers = Some(on(word)),
-            ("ProxyErrorOverride", [word, codes @ ..]) => {
-                let codes = codes.iter().filter_map(|code| code.parse().ok()).collect();
-                place.error_override = Some((on(word), codes));
+            ("ProxyErrorOverride", [word, codes @ ..]) => match overridden(word, codes) {
+                Ok(read) => place.error_override = Some(read),
+                Err(why) => told.error(&directive.at, why, None),
+            },
+            ("ProxyPassInterpolateEnv", [word]) => place.interpolates = Some(on(word)),
+            // It is about what httpd serves itself; requests that are passed on are not limited.
+            ("LimitRequestBody", [number]) => {
+                if number.parse::<u64>().is_err() {
+                    let text = format!("{} requires a non-negative integer", directive.name);
+                    told.error(&directive.at, text, None);
+                }
             }
-            ("ProxyPassReverse", _) => return reverse(directive, None, place),
+            ("ProxyPassReverse", _) => return reverse(directive, None, place, told),
             ("ProxyPassReverseCookiePath", [inner, public, ..]) => {
-                place.cookie_paths.push(((*inner).to_owned(), (*public).to_owned()));
+                place.cookie_paths.push(mapping(inner, public, &args));
             }
             ("ProxyPassReverseCookieDomain", [inner, public, ..]) => {
-                place.cookie_domains.push(((*inner).to_owned(), (*public).to_owned()));
+                place.cookie_domains.push(mapping(inner, public, &args));
             }
             ("Header", _) => match headers::rule(directive, false) {
                 Ok(rule) => place.headers.push(rule),
@@ -137,7 +171,8 @@ impl Making {
                 Err(why) => told.error(&directive.at, why, None),
             },
             ("SetEnv", [name]) => place.set_env.push(((*name).to_owned(), Some(Vec::new()))),
-            ("SetEnv", [name, value]) => {
+            // The reader has looked values of `PassEnv` up.
+            ("SetEnv" | "PassEnv", [name, value]) => {
                 place.set_env.push(((*name).to_owned(), Some(value.as_bytes().to_vec())));
             }
             ("UnsetEnv", names) => {
@@ -164,20 +199,57 @@ impl Making {
     }
 }
 
-fn reverse(directive: &Directive, matched: Option<&Matched>, place: &mut Place) -> bool {
+fn reverse(
+    directive: &Directive,
+    matched: Option<&Matched>,
+    place: &mut Place,
+    told: &mut Told,
+) -> bool {
     let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
     let (path, url) = match (&args[..], matched) {
         ([url] | [url, "interpolate"], Some(Matched::Start(path) | Matched::Shell(path))) => {
-            (path.clone(), *url)
+            (path.as_str(), *url)
         }
-        ([url] | [url, "interpolate"], Some(Matched::Found(pattern))) => {
-            (pattern.text().to_owned(), *url)
+        ([url] | [url, "interpolate"], Some(Matched::Found(pattern))) => (pattern.text(), *url),
+        ([path, url, ..], None) => (*path, *url),
+        (_, None) => {
+            let text = "ProxyPassReverse needs a path when not defined in a location".to_owned();
+            told.error(&directive.at, text, None);
+            return true;
         }
-        ([path, url, ..], None) => ((*path).to_owned(), *url),
-        _ => return false,
+        _ => {
+            let text = "ProxyPassReverse can not have a path when defined in a location".to_owned();
+            told.error(&directive.at, text, None);
+            return true;
+        }
     };
-    place.reverses.push((path, url.to_owned()));
+    place.reverses.push(mapping(url, path, &args));
     true
+}
+
+fn mapping(from: &str, to: &str, args: &[&str]) -> Mapping {
+    let interpolate = args.last().is_some_and(|last| last.eq_ignore_ascii_case("interpolate"));
+    Mapping { from: from.to_owned(), to: to.to_owned(), interpolate }
+}
+
+/// `ProxyErrorOverride Off|On [status ...]`.
+fn overridden(word: &str, codes: &[&str]) -> Result<(bool, Vec<u16>), String> {
+    let is_on = match &*word.to_ascii_lowercase() {
+        "on" => true,
+        "off" if codes.is_empty() => false,
+        "off" => {
+            return Err("ProxyErrorOverride: status codes must follow a value of 'on'".to_owned());
+        }
+        _ => return Err("ProxyErrorOverride must be Off or On".to_owned()),
+    };
+    let read = |code: &&str| match code.parse() {
+        Ok(status @ 400..=599) => Ok(status),
+        _ => {
+            let text = "status codes to intercept must be valid HTTP Status Codes >=400 && <600";
+            Err(format!("ProxyErrorOverride: {text}, not {code}"))
+        }
+    };
+    Ok((is_on, codes.iter().map(read).collect::<Result<_, _>>()?))
 }
 
 fn document(
@@ -198,11 +270,7 @@ fn document(
         text if text.starts_with("http://") || text.starts_with("https://") => {
             Document::Url(text.to_owned())
         }
-        text if text.starts_with('/') => {
-            let words = format!("the page {text} is not served; a plain one is");
-            told.warning(&directive.at, words, None);
-            Document::Path(text.to_owned())
-        }
+        text if text.starts_with('/') => Document::Path(text.to_owned()),
         text => {
             // Without quotes a lone one may stand at the front.
             let text = if quoted { text } else { text.trim_start_matches('"') };

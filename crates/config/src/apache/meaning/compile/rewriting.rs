@@ -44,9 +44,68 @@ impl Making {
                     Err(why) => told.error(at, format!("RewriteRule: {why}"), None),
                 }
             }
+            ("RewriteOptions", words) => {
+                let options = server.rewrite_options.get_or_insert_default();
+                for word in words {
+                    if !options.take(word) {
+                        let text = format!("RewriteOptions: unknown option '{word}'");
+                        told.error(at, text, None);
+                    }
+                }
+            }
             _ => told.error(at, format!("{}: arguments are missing", directive.name), None),
         }
     }
+}
+
+/// `RewriteOptions`, as far as they matter to servers.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Options {
+    inherit: bool,
+    inherit_before: bool,
+    down: bool,
+    down_before: bool,
+    ignore: bool,
+}
+
+impl Options {
+    /// Takes a word; false when there is none such.
+    fn take(&mut self, word: &str) -> bool {
+        match &*word.to_ascii_lowercase() {
+            "inherit" => self.inherit = true,
+            "inheritbefore" => self.inherit_before = true,
+            "inheritdown" => self.down = true,
+            "inheritdownbefore" => self.down_before = true,
+            "ignoreinherit" => self.ignore = true,
+            // About folders and files.
+            "allownoslash"
+            | "allowanyuri"
+            | "mergebase"
+            | "ignorecontextinfo"
+            | "legacyprefixdocroot"
+            | "longurloptimization"
+            | "unsafeallow3f"
+            | "unsafeprefixstat" => {}
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The rules of a virtual host with those of the main server, as far as they are inherited, and
+/// whether they count.
+pub(super) fn inherited(main: &Server, own: &Server) -> (Vec<Rule>, bool) {
+    let options = own.rewrite_options.or(main.rewrite_options).unwrap_or_default();
+    let outer = main.rewrite_options.unwrap_or_default();
+    let joined = |one: &[Rule], other: &[Rule]| one.iter().chain(other).cloned().collect();
+    let rules = if options.inherit || (outer.down && !options.ignore) {
+        joined(&own.rewriting, &main.rewriting)
+    } else if options.inherit_before || (outer.down_before && !options.ignore) {
+        joined(&main.rewriting, &own.rewriting)
+    } else {
+        own.rewriting.clone()
+    };
+    (rules, own.rewrite_engine.or(main.rewrite_engine) == Some(true))
 }
 
 /// The arguments as mod_rewrite takes them apart: a backslash keeps a blank in its word.

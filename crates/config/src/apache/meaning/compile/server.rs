@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use evenkeel_httpd::network::Network;
 use evenkeel_httpd::pattern::Pattern;
 use evenkeel_httpd::site::{
-    EncodedSlashes, LookedAt, Matched, Pass, PassPath, RemoteIp, SetEnvIf, SiteAddress, Via,
+    EncodedSlashes, LookedAt, Matched, Pass, PassPath, SetEnvIf, SiteAddress, Via,
 };
 
+use super::bounds::bounded_line;
+use super::pass::worker_name;
+use super::remote::remote_line;
 use super::tls::Ssl;
 use super::{Making, Scoped, Server};
 use crate::apache::meaning::sites::{
@@ -22,6 +24,7 @@ impl Making {
         let mut server = Server::default();
         // Balancers and templates first: rules may come before what they name.
         self.balancers_in(nodes, scope, told);
+        self.order(nodes, scope, told);
         self.walk(nodes, scope, &mut server, told);
         if let Some(last) = server.conditions.pop() {
             let at = At { file: 0, line: 1, span: 0..0, used_at: None };
@@ -65,21 +68,11 @@ impl Making {
         let first = section.args.first().map_or("", |arg| &*arg.text);
         let second = section.args.get(1).map_or("", |arg| &*arg.text);
         let matched = match (&*section.canonical, first) {
-            ("Proxy" | "Location", "~") => found(second, &section.at, told),
+            ("Proxy", _) => self.proxy_section(section, told),
+            ("Location", "~") => found(second, &section.at, told),
             ("ProxyMatch" | "LocationMatch", _) => found(first, &section.at, told),
-            ("Proxy" | "Location", text) if text.contains(['*', '?', '[']) => {
+            ("Location", text) if text.contains(['*', '?', '[']) => {
                 Some(Matched::Shell(text.to_owned()))
-            }
-            ("Proxy", text) if is_balancer(text) => {
-                let (name, path) = split_balancer(text);
-                Some(Matched::Start(
-                    format!("balancer://{name}{path}").trim_end_matches('/').into(),
-                ))
-            }
-            ("Proxy", text) => {
-                let (more, _) = words(section.args.get(1..).unwrap_or_default(), &section.at);
-                self.worker_words.push((text.to_owned(), more));
-                Some(Matched::Start(text.to_owned()))
             }
             ("Location", text) => Some(Matched::Start(text.to_owned())),
             ("FilesMatch", text) => {
@@ -117,6 +110,43 @@ impl Making {
         }
     }
 
+    /// Which targets `<Proxy>` is about.
+    fn proxy_section(&mut self, section: &Section, told: &mut Told) -> Option<Matched> {
+        let url = section.args.first().map_or("", |arg| &*arg.text);
+        let rest = section.args.get(1..).unwrap_or_default();
+        let is_shell = url.contains(['*', '?', '[']);
+        let wrong = match url {
+            // httpd takes a pattern after it for parameters.
+            "~" => Some("non url"),
+            _ if is_shell && !rest.is_empty() => Some("wildchar url"),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            let text = format!("<Proxy> arguments are not supported for {wrong}.");
+            let help = rest.first().map(|second| format!("write <ProxyMatch {}>", second.text));
+            told.error(&section.at, text, help.filter(|_| url == "~"));
+            return None;
+        }
+        if is_shell {
+            return Some(Matched::Shell(url.to_owned()));
+        }
+        if is_balancer(url) {
+            let (name, path) = split_balancer(url);
+            let start = format!("balancer://{name}{path}");
+            return Some(Matched::Start(start.trim_end_matches('/').into()));
+        }
+        let (mut more, _) = words(rest, &section.at);
+        for node in &section.nodes {
+            let Node::Directive(directive) = node else { continue };
+            if directive.canonical == "ProxySet" {
+                more.extend(words(&directive.args, &directive.at).0);
+                told.fate(directive, Fate::Honoured);
+            }
+        }
+        self.worker_words.push((worker_name(url), more));
+        Some(Matched::Start(url.to_owned()))
+    }
+
     /// `<FilesMatch>` with a handler that passes files on by their names.
     fn files(
         &mut self,
@@ -136,7 +166,14 @@ impl Making {
             target
         });
         let path = PassPath::Found(pattern, false);
-        server.files.push(Pass { path, to, raw: false, encoded: false, servlet: false });
+        server.files.push(Pass {
+            path,
+            to,
+            raw: false,
+            encoded: false,
+            servlet: false,
+            interpolate: false,
+        });
         told.fate(handler, Fate::Honoured);
     }
 
@@ -190,7 +227,7 @@ impl Making {
                 let (more, _) = words(rest, at);
                 self.balancer(first, scope).balancer.words.extend(more);
             }
-            "ProxySet" => self.worker_words.push((first.to_owned(), words(rest, at).0)),
+            "ProxySet" => self.worker_words.push((worker_name(first), words(rest, at).0)),
             "ProxyHCTemplate" => {
                 self.templates.push((scope, first.to_owned(), words(rest, at).0));
             }
@@ -262,13 +299,12 @@ impl Making {
                 }
             }
             ("BalancerMember" | "ProxySet" | "ProxyHCTemplate" | "ProxyHCExpr", _) => {}
-            ("RewriteEngine" | "RewriteCond" | "RewriteRule", _) => {
+            ("RewriteEngine" | "RewriteCond" | "RewriteRule" | "RewriteOptions", _) => {
                 self.rewriting_line(directive, scope, server, told);
             }
             ("TraceEnable", [word]) => server.trace = Some(!word.eq_ignore_ascii_case("off")),
             ("ProxyMaxForwards", [number]) => server.max_forwards = number.parse().ok(),
             ("Timeout", [number]) => server.timeout = Some(seconds(number)),
-            ("ProxyTimeout", [number]) => server.proxy_timeout = Some(seconds(number)),
             ("KeepAlive", [word]) => server.keep_alive = Some(on(word)),
             ("KeepAliveTimeout", [time]) => server.keep_alive_timeout = Some(duration(time)),
             ("MaxKeepAliveRequests", [number]) => server.keep_alive_requests = number.parse().ok(),
@@ -278,21 +314,10 @@ impl Making {
             ("BalancerInherit" | "ProxyPassInherit", [word]) => {
                 server.inherits_off += usize::from(!on(word));
             }
-            ("RemoteIPHeader", [header]) => {
-                server.remote_ip.get_or_insert_with(none_trusted).header = (*header).to_owned();
-            }
-            ("RemoteIPInternalProxy" | "RemoteIPTrustedProxy", networks) => {
-                for text in networks {
-                    match Network::read(text) {
-                        Some(network) => {
-                            server.remote_ip.get_or_insert_with(none_trusted).trusted.push(network);
-                        }
-                        None => told.not_yet(at, &format!("{} {text}", directive.name)),
-                    }
-                }
-            }
             _ => {
                 return paths_line(directive, server)
+                    || bounded_line(directive, server, told)
+                    || remote_line(directive, server, told)
                     || server_environment(directive, server, told);
             }
         }
@@ -422,10 +447,6 @@ fn assigned(words: &[&str]) -> Vec<(String, Option<Vec<u8>>)> {
         (None, None) => ((*word).to_owned(), Some(b"1".to_vec())),
     };
     words.iter().map(one).collect()
-}
-
-fn none_trusted() -> RemoteIp {
-    RemoteIp { header: String::new(), trusted: Vec::new() }
 }
 
 pub(super) fn found(text: &str, at: &At, told: &mut Told) -> Option<Matched> {

@@ -1,0 +1,91 @@
+//! Numbers of servers and their bounds: sizes of heads, buffers, times.
+
+use std::time::Duration;
+
+use super::Server;
+use super::server::on;
+use crate::apache::Directive;
+use crate::apache::meaning::Told;
+
+/// What is said about sizes and times of a server; false when it is something else.
+pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mut Told) -> bool {
+    let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
+    let read = match (&*directive.canonical, &args[..]) {
+        ("LimitRequestLine", [number]) => {
+            size(directive, number).map(|bytes| server.head_line = Some(bytes))
+        }
+        ("LimitRequestFields", [number]) => {
+            size(directive, number).map(|count| server.head_fields = Some(count))
+        }
+        // A word `unsafe` may follow or stand before it; it changes nothing here.
+        ("LimitRequestFieldSize", [number, ..]) => {
+            size(directive, number).map(|bytes| server.head_field = Some(bytes))
+        }
+        ("ProxyIOBufferSize" | "ProxyReceiveBufferSize", [number]) => buffer(directive, number),
+        ("BalancerGrowth", [number]) => match whole(number) {
+            0..=1000 => Ok(()),
+            _ => Err("BalancerGrowth must be between 0 and 1000".to_owned()),
+        },
+        ("ProxyHCTPsize", [number]) => match number.parse::<u32>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err("ProxyHCTPsize must be >= 0".to_owned()),
+        },
+        ("ProxyBadHeader", [word]) => match &*word.to_ascii_lowercase() {
+            "iserror" => Ok(()),
+            "ignore" | "startbody" => {
+                let text = format!("ProxyBadHeader {word}: such an answer is a 502 all the same");
+                told.warning(&directive.at, text, None);
+                Ok(())
+            }
+            _ => Err("ProxyBadHeader must be one of: IsError | Ignore | StartBody".to_owned()),
+        },
+        ("ProxyStatus", [word]) => match &*word.to_ascii_lowercase() {
+            "on" | "off" | "full" => Ok(()),
+            _ => Err("ProxyStatus must be one of: off | on | full".to_owned()),
+        },
+        ("ProxyBlock", hosts) => {
+            server.blocked.extend(hosts.iter().map(|host| host.to_ascii_lowercase()));
+            Ok(())
+        }
+        ("ProxyTimeout", [number]) => match u64::try_from(whole(number)) {
+            Ok(seconds @ 1..) => {
+                server.proxy_timeout = Some(Duration::from_secs(seconds.min(86_400)));
+                Ok(())
+            }
+            _ => Err("Proxy Timeout must be at least 1 second.".to_owned()),
+        },
+        ("BalancerPersist", [word]) if !on(word) => Ok(()),
+        _ => return false,
+    };
+    if let Err(why) = read {
+        told.error(&directive.at, why, None);
+    }
+    true
+}
+
+/// Digits up to what is none, as httpd reads numbers; those below zero are -1.
+fn whole(text: &str) -> i64 {
+    if text.starts_with('-') {
+        return -1;
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    match text[..end].parse() {
+        Ok(number) => number,
+        Err(_) if end == 0 => 0,
+        Err(_) => i64::MAX,
+    }
+}
+
+fn size(directive: &Directive, number: &str) -> Result<usize, String> {
+    let value = usize::try_from(whole(number)).ok().filter(|value| *value <= 1 << 20);
+    value.ok_or_else(|| {
+        format!("{} \"{number}\" must be a non-negative integer, up to 1048576", directive.name)
+    })
+}
+
+fn buffer(directive: &Directive, number: &str) -> Result<(), String> {
+    match whole(number) {
+        0 | 512.. => Ok(()),
+        _ => Err(format!("{} must be >= 512 bytes, or 0 for system default.", directive.name)),
+    }
+}
