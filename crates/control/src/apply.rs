@@ -10,7 +10,7 @@ use evenkeel_plan::diff::Diff;
 use evenkeel_plan::{Plan, check};
 use evenkeel_proxy::core::{CoreCommand, Swap};
 use evenkeel_proxy::snapshot::Snapshot;
-use evenkeel_tls::Loaded;
+use evenkeel_tls::{Loaded, Spoilt};
 use tokio::sync::oneshot;
 
 use crate::command::Refused;
@@ -21,8 +21,9 @@ use crate::shared::Bound;
 use crate::sockets::{self, Taken};
 
 impl Controller {
-    /// Serves by another plan and says what changed, or changes nothing and says why.
-    pub(crate) async fn apply(&mut self, plan: Plan) -> Result<String, Refused> {
+    /// Serves by another plan and says what changed, or changes nothing and says why. Files that TLS
+    /// goes by and that are good no longer: see [`Spoilt`].
+    pub(crate) async fn apply(&mut self, plan: Plan, spoilt: Spoilt) -> Result<String, Refused> {
         let problems = check::check(&plan);
         if !problems.is_empty() {
             let lines: Vec<String> =
@@ -34,7 +35,7 @@ impl Controller {
         let cores = self.shared.cores();
         // Everything that can fail.
         let old = self.shared.snapshot();
-        let tls = self.certificates.load(&plan).await?;
+        let tls = self.certificates.load(&plan, spoilt).await?;
         let snapshot = Arc::new(self.build(&plan, &old, &tls)?);
         let log_changes =
             plan.log != self.plan.log || (self.log.is_none() && plan.log.access.is_some());

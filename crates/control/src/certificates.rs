@@ -7,7 +7,7 @@ use std::time::Duration;
 use evenkeel_net::clock;
 use evenkeel_observe::events::{Event, TlsChange};
 use evenkeel_plan::Plan;
-use evenkeel_tls::{Change, Keyring, Loaded};
+use evenkeel_tls::{Change, Keyring, Loaded, Spoilt};
 use tokio::task::{self, JoinHandle};
 
 use crate::command::Refused;
@@ -37,12 +37,12 @@ impl Certificates {
     }
 
     /// Loads what a plan names. What is in use stays so.
-    pub(crate) async fn load(&self, plan: &Arc<Plan>) -> Result<Loaded, Refused> {
+    pub(crate) async fn load(&self, plan: &Arc<Plan>, spoilt: Spoilt) -> Result<Loaded, Refused> {
         if !has_tls(plan) {
             return Ok(Loaded::default());
         }
         let (keyring, plan, now) = (self.keyring.clone(), plan.clone(), clock::wall().as_secs());
-        let loaded = task::spawn_blocking(move || lock(&keyring).load(&plan, now)).await;
+        let loaded = task::spawn_blocking(move || lock(&keyring).load(&plan, spoilt, now)).await;
         match loaded {
             Ok(loaded) => loaded.map_err(|problems| {
                 let lines: Vec<String> =

@@ -14,6 +14,7 @@ use evenkeel_net::clock;
 use evenkeel_observe::events::{Event, MemberChange};
 use evenkeel_plan::{Cores, Member, Name, Plan};
 use evenkeel_proxy::core::{CoreCommand, PageAsked};
+use evenkeel_tls::Spoilt;
 use tokio::sync::mpsc;
 
 use crate::certificates::Certificates;
@@ -141,7 +142,7 @@ impl Controller {
         controller.shared.tell(Event::Started { version, pid: std::process::id() });
         let mut plan = start.plan;
         let saved = Controller::restore(&mut plan);
-        controller.apply(plan).await?;
+        controller.apply(plan, Spoilt::Refuse).await?;
         controller.count_on(&saved);
         controller.shared.ready.store(true, Relaxed);
         Ok((controller, handle))
@@ -225,7 +226,7 @@ impl Controller {
                 // What was ordered outlives a reload too, where it outlives a restart.
                 self.save();
                 Controller::restore(&mut plan);
-                self.apply(plan).await
+                self.apply(plan, Spoilt::Refuse).await
             }
         };
         match &result {
@@ -273,7 +274,7 @@ impl Controller {
         }
         let (tag, address) = (member.tag.to_string(), member.address.to_string());
         pool.members.push(member);
-        self.apply(plan).await?;
+        self.apply(plan, Spoilt::Keep).await?;
         let change = MemberChange::Added { address };
         self.shared.tell(Event::Member { pool: pool_name.to_string(), member: tag, change });
         Ok(())
@@ -284,7 +285,7 @@ impl Controller {
         let pool = plan.pool_mut(pool_name).ok_or_else(|| no_pool(&self.plan, pool_name))?;
         let at = pool.member_index(member).ok_or_else(|| no_member(pool, member))?;
         let tag = pool.members.remove(at).tag.to_string();
-        self.apply(plan).await?;
+        self.apply(plan, Spoilt::Keep).await?;
         let pool = pool_name.to_string();
         self.shared.tell(Event::Member { pool, member: tag, change: MemberChange::Removed });
         Ok(())

@@ -21,6 +21,7 @@ use evenkeel_plan::{
 };
 use evenkeel_proxy::core::{PageAnswer, PageAsked};
 use evenkeel_proxy::snapshot::PoolRt;
+use evenkeel_tls::Spoilt;
 
 use crate::controller::Controller;
 
@@ -179,7 +180,7 @@ impl Controller {
                 }
             }
         }
-        let done = !changed || self.apply(plan).await.is_ok();
+        let done = !changed || self.apply(plan, Spoilt::Keep).await.is_ok();
         if let Some(changed) = self.shared.snapshot().pools.get(asked.pool)
             && changed.plan.policy != pool.plan.policy
         {

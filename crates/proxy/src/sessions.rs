@@ -165,6 +165,11 @@ impl Place {
         word
     }
 
+    /// Whether it stands for a stream of a connection.
+    pub(crate) fn is_stream(&self) -> bool {
+        !self.connection
+    }
+
     /// Its number.
     pub(crate) fn slot(&self) -> usize {
         self.slot

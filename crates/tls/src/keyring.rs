@@ -33,6 +33,15 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
+/// What becomes of a load when a file that was good is so no longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spoilt {
+    /// It fails: whoever asked to read files anew is told.
+    Refuse,
+    /// What was good is taken again: whoever asked wanted something else.
+    Keep,
+}
+
 /// What became of a file that changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
@@ -124,9 +133,9 @@ impl Keyring {
     ///
     /// # Errors
     /// Every problem in words, with the file it is about and what to do.
-    pub fn load(&self, plan: &Plan, now: u64) -> Result<Loaded, Vec<String>> {
+    pub fn load(&self, plan: &Plan, spoilt: Spoilt, now: u64) -> Result<Loaded, Vec<String>> {
         let mut problems = Vec::new();
-        let certificates = self.certificates(plan, now, &mut problems);
+        let certificates = self.certificates(plan, (spoilt, now), &mut problems);
         let mut loaded = Loaded::default();
         for listener in &plan.listeners {
             let Some(tls) = &listener.tls else { continue };
@@ -144,7 +153,7 @@ impl Keyring {
                 own: &self.own,
                 key_log: &self.key_log,
             };
-            match self.server(&parts, own) {
+            match self.server(&parts, own, spoilt) {
                 Ok(server) => drop(loaded.listeners.insert(listener.name.clone(), server)),
                 Err(why) => problems.push(format!("listener \"{}\": {why}", listener.name)),
             }
@@ -157,7 +166,11 @@ impl Keyring {
             let old = self.loaded.pools.get(&pool.name);
             let members = match old.filter(|old| old.is_made_of(tls, alpn, count)) {
                 Some(old) => Ok(old.clone()),
-                None => Members::new(tls, alpn, count, &self.key_log),
+                None => {
+                    let new = Members::new(tls, alpn, count, &self.key_log);
+                    let same = |old: &&Members| spoilt == Spoilt::Keep && old.plan() == tls;
+                    new.or_else(|why| old.filter(same).cloned().ok_or(why))
+                }
             };
             match members {
                 Ok(members) => drop(loaded.pools.insert(pool.name.clone(), members)),
@@ -176,6 +189,7 @@ impl Keyring {
         &self,
         parts: &Parts<'_>,
         certificates: Vec<Arc<Certificate>>,
+        spoilt: Spoilt,
     ) -> Result<Arc<Server>, String> {
         let same = |server: &&Arc<Server>| {
             let serving = server.serving();
@@ -186,10 +200,13 @@ impl Keyring {
                 && serving.clients.as_ref().is_none_or(|c| c.stamps == server::stamps(parts.plan))
                 && server.tickets_stamps == tickets_stamps(parts.plan)
         };
-        match self.loaded.listeners.get(parts.name).filter(same) {
-            Some(server) => Ok(server.clone()),
-            None => Server::new(parts, certificates).map(Arc::new),
+        let old = self.loaded.listeners.get(parts.name);
+        if let Some(server) = old.filter(same) {
+            return Ok(server.clone());
         }
+        let kept = |old: &&Arc<Server>| spoilt == Spoilt::Keep && old.plan == *parts.plan;
+        let new = Server::new(parts, certificates).map(Arc::new);
+        new.or_else(|why| old.filter(kept).cloned().ok_or(why))
     }
 
     /// The certificates of all listeners: those that are known and have not changed, and the others
@@ -197,7 +214,7 @@ impl Keyring {
     fn certificates(
         &self,
         plan: &Plan,
-        now: u64,
+        (spoilt, now): (Spoilt, u64),
         problems: &mut Vec<String>,
     ) -> HashMap<CertificateFiles, Arc<Certificate>> {
         let known = self.known();
@@ -218,9 +235,11 @@ impl Keyring {
             better(known.get(files), new, now)
         });
         for ((listener, files), read) in missing.into_iter().zip(read) {
-            match read {
-                Ok(certificate) => drop(found.insert(files.clone(), Arc::new(certificate))),
-                Err(why) => problems.push(format!("listener \"{listener}\": {why}")),
+            let old = known.get(files).filter(|_| spoilt == Spoilt::Keep);
+            match (read, old) {
+                (Ok(certificate), _) => drop(found.insert(files.clone(), Arc::new(certificate))),
+                (Err(_), Some(old)) => drop(found.insert(files.clone(), old.clone())),
+                (Err(why), None) => problems.push(format!("listener \"{listener}\": {why}")),
             }
         }
         found

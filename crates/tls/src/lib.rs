@@ -13,7 +13,7 @@ mod store;
 mod tickets;
 mod x509;
 
-pub use keyring::{Change, Expiry, Keyring, Loaded};
+pub use keyring::{Change, Expiry, Keyring, Loaded, Spoilt};
 pub use member::Members;
 pub use rustls::pki_types::{CertificateDer, ServerName};
 pub use server::Server;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use evenkeel_config::{Fate, Honoured};
 use evenkeel_net::clock;
 use evenkeel_plan::{Action, Name, Plan};
-use evenkeel_tls::Keyring;
+use evenkeel_tls::{Keyring, Spoilt};
 
 use crate::cli::SourceArgs;
 use crate::output::{colours_wanted, complain, say};
@@ -40,7 +40,7 @@ pub(crate) fn check(source: &SourceArgs) -> ExitCode {
     match load_with_table(source) {
         Ok((plan, honoured)) => {
             let now = clock::wall().as_secs();
-            match Keyring::new(now, false).load(&plan, now) {
+            match Keyring::new(now, false).load(&plan, Spoilt::Refuse, now) {
                 Ok(loaded) => {
                     let warnings = loaded.warnings.iter();
                     warnings.for_each(|why| complain(format_args!("warning: {why}")));

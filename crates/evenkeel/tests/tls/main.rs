@@ -223,6 +223,20 @@ fn apaches_words_for_tls_mean_the_same() {
 }
 
 #[test]
+fn a_proxy_header_comes_before_the_handshake() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let site = certificates.make("site", "DNS:one.test", false);
+    let text = config(&listed(std::slice::from_ref(&site)), "", &origin);
+    let proxied =
+        text.replacen("pool = \"app\"", "pool = \"app\"\nproxy_protocol = \"require\"", 1);
+    let server = Server::start(&proxied);
+    let got = curl(&server, "one.test", &site.0, &["--haproxy-protocol"]);
+    assert_eq!(got.as_deref(), Ok("a 200 0"));
+    assert!(curl(&server, "one.test", &site.0, &[]).is_err());
+}
+
+#[test]
 fn a_client_that_chose_http2_is_held_to_it() {
     let Some(certificates) = Certificates::new() else { return };
     let (cert, key) = certificates.make("own", "DNS:own.test", false);

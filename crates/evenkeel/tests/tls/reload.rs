@@ -103,3 +103,36 @@ fn an_ocsp_answer_is_stapled() {
     let told = s_client(&server, "one.test", &["-status"]);
     assert!(told.contains("OCSP Response Status: trylater"), "{told}");
 }
+
+/// Whoever adds a member did not ask for a certificate: what was good serves on.
+#[test]
+fn orders_go_through_while_files_are_bad() {
+    let Some(certificates) = Certificates::new() else { return };
+    let (a, b) = (Origin::named("a"), Origin::named("b"));
+    let site = certificates.make("site", "DNS:one.test", false);
+    let keys = certificates.path("tickets.key");
+    std::fs::write(&keys, "5a".repeat(32)).expect("a file");
+    let more = format!(
+        "ticket_keys = \"{}\"\nclients = {{ ca = \"{}\", required = false }}",
+        keys.display(),
+        site.0.display()
+    );
+    let server = Server::start(&config(&listed(std::slice::from_ref(&site)), &more, &a));
+    let kept = certificates.path("kept.pem");
+    std::fs::copy(&site.0, &kept).expect("a copy");
+    for path in [&site.0, &site.1, &keys] {
+        std::fs::write(path, "nonsense").expect("a file");
+    }
+    let json = [("Content-Type", "application/json"), ("Host", "127.0.0.1")];
+    let body = format!("{{\"address\":\"{}\",\"tag\":\"new\"}}", b.member());
+    let mut admin = Client::connect(server.addr("admin"));
+    let added = admin.request("POST", "/api/v1/pools/app/members", &json, body.as_bytes());
+    let added = added.expect("an answer");
+    assert_eq!(added.status, 201, "{}", added.text());
+    let get = || curl(&server, "one.test", &kept, &[]);
+    assert!(wait_until(LONG, || get().as_deref() == Ok("b 200 0")), "{:?}", get());
+    // A reload asks for all of it, and is refused.
+    server.signal(Signal::HUP);
+    server.wait_for_log("there is no certificate in it", 1);
+    assert!(get().is_ok());
+}

@@ -116,5 +116,26 @@ fn secrets_are_written_only_by_order() {
     let named = Program::evenkeel().with_env("SSLKEYLOGFILE", &log.display().to_string());
     let server = named.start(&text);
     assert!(curl(&server, "one.test", &site.0, &[]).is_ok());
-    assert!(!log.exists());
+    assert!(!log.exists()); // With the switch they are: one line for each secret, in the form that others read.
+    let (file, address) = (certificates.path("logged.toml"), quiet_address());
+    let text =
+        text.replacen("bind = \"127.0.0.1:0\"\npool", &format!("bind = \"{address}\"\npool"), 1);
+    std::fs::write(&file, text).expect("a file");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(["run", "--tls-key-log", "-c"])
+        .arg(&file)
+        .env("SSLKEYLOGFILE", &log)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let connects = || std::net::TcpStream::connect(address).is_ok();
+    assert!(wait_until(LONG, connects));
+    let url = format!("https://{address}/");
+    let got = Command::new("curl").args(["-sk", &url]).output().expect("curl runs");
+    assert_eq!(String::from_utf8_lossy(&got.stdout), "a");
+    let written = std::fs::read_to_string(&log).expect("secrets");
+    assert!(written.contains("CLIENT_TRAFFIC_SECRET_0 "), "{written}");
+    let _ = child.kill();
+    let _ = child.wait();
 }

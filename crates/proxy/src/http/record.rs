@@ -121,7 +121,7 @@ pub(crate) fn exchange(
         target: head.target.of(buf),
         host: head.host.map_or(&[], |span| span.of(buf)),
         protocol: match head.version {
-            _ if session.multiplexed => "HTTP/2.0",
+            _ if session.is_multiplexed() => "HTTP/2.0",
             Version::H11 => "HTTP/1.1",
             Version::H10 => "HTTP/1.0",
         },

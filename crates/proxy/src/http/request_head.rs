@@ -50,7 +50,7 @@ impl<'a> Asking<'a> {
         member: Toward<'a>,
     ) -> Asking<'a> {
         let (buf, peer) = (session.buffer.bytes(), session.peer.ip());
-        let (head, asked, multiplexed) = (&scratch.head, &scratch.asked, session.multiplexed);
+        let (head, asked, multiplexed) = (&scratch.head, &scratch.asked, session.is_multiplexed());
         let identity = session.secured.as_ref().map_or(&[][..], |secured| &secured.identity[..]);
         Asking { buf, head, asked, listener, route, peer, member, multiplexed, identity }
     }

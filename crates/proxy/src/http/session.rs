@@ -54,8 +54,6 @@ pub(crate) struct Session {
     pub(crate) served: u32,
     /// The number of the connection, for the log.
     pub(crate) number: u64,
-    /// The connection is one stream of an HTTP/2 connection.
-    pub(crate) multiplexed: bool,
     /// What TLS agreed on with the client.
     pub(crate) secured: Option<Rc<Secured>>,
 }
@@ -98,9 +96,13 @@ impl Session {
             began,
             served: 0,
             number,
-            multiplexed: false,
             secured,
         }
+    }
+
+    /// Whether the connection is one stream of an HTTP/2 connection.
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        self.place.is_stream()
     }
 
     /// Waits for the first bytes of a request.

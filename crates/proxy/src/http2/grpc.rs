@@ -27,13 +27,13 @@ const DIGITS: usize = 8;
 
 /// Whether the request at the front of the session's buffer is a call of gRPC.
 pub(crate) fn is_call(session: &Session, scratch: &Scratch) -> bool {
-    session.multiplexed && field(session, scratch, b"content-type").is_some_and(is_grpc)
+    session.is_multiplexed() && field(session, scratch, b"content-type").is_some_and(is_grpc)
 }
 
 /// How long an exchange may take: `usual`, where zero stands for no limit, or less if the caller
 /// does not wait for so long.
 pub(crate) fn patience(session: &Session, scratch: &Scratch, usual: Duration) -> Duration {
-    if !session.multiplexed {
+    if !session.is_multiplexed() {
         return usual;
     }
     let asked = field(session, scratch, b"grpc-timeout").and_then(read_timeout);

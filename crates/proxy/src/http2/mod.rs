@@ -30,14 +30,13 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Whether the session's first bytes may be the preface, or must be.
 pub(crate) fn may_begin(session: &Session) -> bool {
-    let first = session.served == 0 && !session.multiplexed;
+    let first = session.served == 0 && !session.is_multiplexed();
     first && (session.buffer.bytes().first() == Some(&PREFACE[0]) || agreed_on(session))
 }
 
 /// Whether the client chose HTTP/2 by ALPN: then it speaks nothing else (RFC 9113 section 3.3).
 fn agreed_on(session: &Session) -> bool {
-    let agreed = session.stream.agreed();
-    agreed.is_some_and(|agreed| agreed.alpn.as_deref() == Some(b"h2"))
+    session.secured.as_ref().is_some_and(|secured| secured.http2)
 }
 
 /// Whether the session begins with the preface of HTTP/2; what was received stays where it is.
@@ -262,8 +261,6 @@ impl Session {
             number: *number,
             secured: shared.secured.clone(),
         };
-        let mut session = Session::new(client);
-        session.multiplexed = true;
-        session
+        Session::new(client)
     }
 }
