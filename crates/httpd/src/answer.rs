@@ -82,11 +82,17 @@ impl Passage {
         if matches!(self.server().via, Via::On | Via::Full) {
             fields.push((b"Via".to_vec(), self.own_via()));
         }
-        let mut always = Fields::new();
+        let mut always = self.cookies();
         self.apply(true, status, &mut always);
         self.apply(false, status, &mut fields);
         always.extend(fields);
         always
+    }
+
+    /// Lines of cookies that rules set.
+    fn cookies(&self) -> Fields {
+        let lines = self.facts.cookies.iter();
+        lines.map(|(_, line)| (b"Set-Cookie".to_vec(), line.clone())).collect()
     }
 
     fn apply(&mut self, always: bool, status: u16, fields: &mut Fields) {
@@ -114,7 +120,7 @@ impl Passage {
             fields.push((b"Location".to_vec(), clean));
         }
         fields.push((b"Content-Type".to_vec(), b"text/html; charset=iso-8859-1".to_vec()));
-        let mut always = Fields::new();
+        let mut always = self.cookies();
         self.apply(true, status, &mut always);
         always.extend(fields);
         Own { status, fields: always, body }

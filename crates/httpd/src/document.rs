@@ -69,9 +69,6 @@ impl Passage {
             self.env.set(&format!("REDIRECT_{name}"), value);
         }
         self.env.set("REDIRECT_STATUS", status.to_string());
-        self.env.set("REDIRECT_URL", self.facts.path.as_slice());
-        if let Some(query) = self.facts.query.as_ref().filter(|query| !query.is_empty()) {
-            self.env.set("REDIRECT_QUERY_STRING", query.as_slice());
-        }
+        self.env.set("REDIRECT_REQUEST_METHOD", self.facts.method.as_slice());
     }
 }

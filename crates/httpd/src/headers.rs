@@ -167,7 +167,7 @@ impl Value {
 }
 
 /// Bytes that may not stand in a value are left out.
-fn clean(mut value: Vec<u8>) -> Vec<u8> {
+pub(crate) fn clean(mut value: Vec<u8>) -> Vec<u8> {
     value.retain(|b| (*b >= 0x20 && *b != 0x7f) || *b == b'\t');
     value
 }

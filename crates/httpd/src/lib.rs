@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod answer;
+mod cookie;
 mod document;
 pub mod env;
 pub mod expr;

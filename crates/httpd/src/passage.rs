@@ -451,6 +451,9 @@ fn facts_of<'f>(
         client_port: asked.peer.port(),
         local: asked.local,
         server_name: site.name.clone(),
+        named_https: site.named_https,
+        began: asked.times.began / 1_000_000,
+        cookies: Fields::new(),
         fields: all,
     }
 }

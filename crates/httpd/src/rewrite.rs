@@ -90,6 +90,8 @@ pub struct Flags {
     pub skip: usize,
     /// `E`: variables with `$n` and `%n`; `None`: unset.
     pub env: Vec<(String, Option<String>)>,
+    /// `CO`: cookies with `$n` and `%n`.
+    pub cookies: Vec<String>,
     /// `UnsafeAllow3F`.
     pub unsafe_3f: bool,
     /// `B`: what is filled in is escaped.
@@ -189,6 +191,10 @@ impl Rule {
                 }
                 None => env.unset(name),
             }
+        }
+        for cookie in &self.flags.cookies {
+            let text = fill(cookie, facts, env, groups, found, false);
+            facts.set_cookie(&text);
         }
         let status = self.flags.redirect.filter(|status| !(300..400).contains(status));
         if status.is_some() {

@@ -33,6 +33,12 @@ pub struct Facts {
     pub local: SocketAddr,
     /// `ServerName` of the server that was chosen.
     pub server_name: String,
+    /// The name of the server says `https`.
+    pub named_https: bool,
+    /// When it came, in seconds since 1970.
+    pub began: u64,
+    /// Cookies that rules set: names and `Set-Cookie` lines.
+    pub cookies: Fields,
     /// The fields of the request, hop-by-hop ones aside, lines of one name joined.
     pub fields: Fields,
 }
@@ -50,7 +56,15 @@ impl Facts {
 
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
-        if self.https { "https" } else { "http" }
+        if self.https || self.named_https { "https" } else { "http" }
+    }
+
+    /// Takes a cookie of a rule; of one name the first counts.
+    pub(crate) fn set_cookie(&mut self, text: &[u8]) {
+        let Some((name, line)) = crate::cookie::line(text, self.began) else { return };
+        if !self.cookies.iter().any(|(known, _)| *known == name) {
+            self.cookies.push((name, line));
+        }
     }
 }
 

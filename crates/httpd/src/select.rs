@@ -9,43 +9,29 @@ use crate::site::{AddressSet, SiteAddress, Sites};
 impl Sites {
     /// Joins virtual hosts of one address to sets; to be called when all sites are there.
     pub fn arrange(&mut self) {
-        let mut named: Vec<AddressSet> = Vec::new();
-        let mut every: Vec<AddressSet> = Vec::new();
+        self.sets.clear();
         for (at, site) in self.sites.iter().enumerate().skip(1) {
             for address in &site.addresses {
-                let known = match address.ip {
-                    Some(_) => named.iter_mut().find(|set| set.address == *address),
-                    // What is found first for the port, and is of just that port.
-                    None => every
-                        .iter_mut()
-                        .find(|set| set.address.port.is_none_or(|own| Some(own) == address.port))
-                        .filter(|set| set.address.port == address.port),
-                };
-                match known {
+                match self.sets.iter_mut().find(|set| set.address == *address) {
                     Some(set) if set.sites.last() == Some(&at) => {}
                     Some(set) => set.sites.push(at),
                     None => {
                         let set = AddressSet { address: address.clone(), sites: vec![at] };
-                        match address.ip {
-                            Some(_) => named.push(set),
-                            // Those for every address are asked last one first.
-                            None => every.insert(0, set),
-                        }
+                        self.sets.push(set);
                     }
                 }
             }
         }
-        self.sets = named.into_iter().chain(every).collect();
     }
 
     /// The virtual hosts that serve an address; the first is its default.
     fn serving(&self, local: SocketAddr) -> &[usize] {
         let (ip, port) = (local.ip().to_canonical(), local.port());
-        let find =
-            |fits: &dyn Fn(&SiteAddress) -> bool| self.sets.iter().find(|set| fits(&set.address));
-        let set = find(&|of| of.ip == Some(ip) && of.port == Some(port))
-            .or_else(|| find(&|of| of.ip == Some(ip) && of.port.is_none()))
-            .or_else(|| find(&|of| of.ip.is_none() && of.port.is_none_or(|own| own == port)));
+        // An address before none, then a port before none.
+        let of = [(Some(ip), Some(port)), (Some(ip), None), (None, Some(port)), (None, None)];
+        let set = of.into_iter().find_map(|(ip, port)| {
+            self.sets.iter().find(|set| set.address == SiteAddress { ip, port })
+        });
         set.map_or(&[], |set| &set.sites)
     }
 

@@ -85,6 +85,8 @@ pub struct Site {
     pub addresses: Vec<SiteAddress>,
     /// `ServerName`, with its port when that was given.
     pub name: String,
+    /// `ServerName` begins with `https://`.
+    pub named_https: bool,
     /// The port of `ServerName`, or of the virtual host's address.
     pub port: Option<u16>,
     /// `ServerName` and `ServerAlias` as compared: lower case, without ports, `*` and `?` allowed.

@@ -142,6 +142,8 @@ enum TargetOf {
 struct Server {
     addresses: Vec<SiteAddress>,
     name: Option<String>,
+    /// It begins with `https://`.
+    named_https: bool,
     names: Vec<String>,
     passes: Vec<Pass>,
     /// Files by their names; asked when no other rule takes a path.

@@ -354,6 +354,7 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
     Site {
         port: named.or_else(|| own.addresses.iter().find_map(|address| address.port)),
         addresses: own.addresses.clone(),
+        named_https: if own.name.is_some() { own.named_https } else { main.named_https },
         name,
         names,
         passes,

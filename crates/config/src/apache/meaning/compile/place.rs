@@ -259,8 +259,9 @@ fn document(
     place: &mut Place,
     told: &mut Told,
 ) -> bool {
-    let Some(code) = code.parse().ok().filter(|code| (400..600).contains(code)) else {
-        told.error(&directive.at, format!("ErrorDocument {code}: no status of an error"), None);
+    let Some(code) = code.parse().ok().filter(|code| (100..600).contains(code)) else {
+        let text = format!("Unsupported HTTP response code {code}");
+        told.error(&directive.at, text, None);
         return true;
     };
     let quoted = directive.raw_args.contains('"');

@@ -218,6 +218,7 @@ fn rule(
             "C" | "CHAIN" => flags.chain = true,
             "S" | "SKIP" => flags.skip = value.parse().map_err(|_| "S needs a number")?,
             "B" => flags.escape = true,
+            "CO" | "COOKIE" => flags.cookies.push(value.trim_matches('"').to_owned()),
             "E" | "ENV" => {
                 let value = value.trim_matches('"');
                 flags.env.push(match (value.strip_prefix('!'), value.split_once(':')) {

@@ -296,7 +296,10 @@ impl Making {
                 Some(listen) => self.listens.push(listen),
                 None => told.error(at, format!("Listen {address}: no such port"), None),
             },
-            ("ServerName", [name]) => server.name = Some(without_scheme(name).to_owned()),
+            ("ServerName", [name]) => {
+                server.named_https = name.to_ascii_lowercase().starts_with("https://");
+                server.name = Some(without_scheme(name).to_owned());
+            }
             ("ServerAlias", names) => {
                 server.names.extend(names.iter().map(|name| name.to_ascii_lowercase()));
             }
