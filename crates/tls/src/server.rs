@@ -1,15 +1,16 @@
 //! What the handshakes of a listener go by. Certificates and lists may be replaced while it serves:
 //! each handshake takes what is there when it begins.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use evenkeel_plan::{Ciphers, ListenerTls, Name, TlsVersion};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
-use rustls::{KeyLog, ServerConfig, SupportedProtocolVersion};
+use rustls::{CipherSuite, KeyLog, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::clients;
 use crate::files::{self, Certificate, Stamp};
@@ -163,13 +164,16 @@ impl Serving {
             store.add(&certificate.key, &certificate.names);
         }
         let store = Arc::new(store);
-        let builder = ServerConfig::builder_with_protocol_versions(versions(plan));
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions(plan))
+            .map_err(|error| error.to_string())?;
         let builder = match &clients {
             None => builder.with_no_client_auth(),
             Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
         };
         let mut config = builder.with_cert_resolver(store.clone());
         config.alpn_protocols = alpn.to_vec();
+        config.ignore_client_order = true;
         config.ticketer = Arc::new(Ticketer { secrets: secrets.clone(), bound: bound(name, plan) });
         // Whoever cannot keep a ticket shakes hands again: no memory and no lock for them here.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -204,6 +208,28 @@ pub(crate) fn stamps(plan: &ListenerTls) -> Vec<Stamp> {
     let clients = plan.clients.iter();
     let paths = clients.flat_map(|clients| [&clients.ca].into_iter().chain(&clients.crl));
     paths.map(|path| files::stamp(path)).collect()
+}
+
+/// The engine with its suites in our order: of those that are equally safe, the one that costs least
+/// first. Clients write the longer key first by habit, not by need.
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    let make = || {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        let rank = |suite: &SupportedCipherSuite| match suite.suite() {
+            CipherSuite::TLS13_AES_128_GCM_SHA256 => 0,
+            CipherSuite::TLS13_AES_256_GCM_SHA384 => 1,
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => 2,
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 3,
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => 4,
+            _ => 5,
+        };
+        provider.cipher_suites.sort_by_key(rank);
+        Arc::new(provider)
+    };
+    PROVIDER.get_or_init(make).clone()
 }
 
 static FROM_12: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
