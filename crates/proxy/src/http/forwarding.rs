@@ -128,6 +128,7 @@ impl Forwarding<'_> {
     ) -> Option<Duration> {
         let ping = passing::ping(&scratch.head, passage, member, self.pool);
         self.progress.held.set(ping.is_some());
+        self.progress.expected.set(passing::expects(&scratch.head));
         ping
     }
 
