@@ -23,8 +23,8 @@ use crate::snapshot::{MemberRt, PoolRt};
 const UNREPEATABLE_IDLE_MAX: Duration = Duration::from_secs(2);
 /// How often one who waits for a usable member looks again.
 const WAIT_STEP: Duration = Duration::from_millis(20);
-/// How often one who waits for a free place of a member looks again.
-const PLACE_STEP: Duration = Duration::from_millis(5);
+/// How often one who waits for a free place of a member looks again, called or not.
+const PLACE_STEP: Duration = Duration::from_millis(50);
 /// Failed tries of one exchange that keep their members busy; attempts are not more than that.
 const FAILED_MAX: usize = 100;
 /// Addresses of one member tried in one attempt.
@@ -158,13 +158,29 @@ impl Dialing<'_> {
         }
         let Some(most) = own.places else { return Ok(()) };
         let until = own.patience.map(|patience| clock::after(clock::now(), patience));
-        while !guard.take_place(most) {
-            if until.is_some_and(|until| clock::now() >= until) {
+        loop {
+            if guard.take_place(most) {
+                return Ok(());
+            }
+            // Whoever leaves calls the next in line, who may wait for another member: so one looks
+            // now and then too. Tried once more after joining: a place may have become free before.
+            let ticket = self.pool.balance.enqueue();
+            let now = clock::now();
+            if guard.take_place(most) {
+                return Ok(());
+            }
+            if until.is_some_and(|until| now >= until) {
                 return Err(Failure::PLACES_TAKEN);
             }
-            clock::sleep(PLACE_STEP).await;
+            let step = until.map_or(PLACE_STEP, |until| until.since(now).min(PLACE_STEP));
+            match ticket {
+                Some(mut ticket) => {
+                    // Called or not, one looks again.
+                    let _ = clock::within(step, poll_fn(|cx| ticket.poll(cx))).await;
+                }
+                None => clock::sleep(step).await,
+            }
         }
-        Ok(())
     }
 
     /// A member could not be reached.

@@ -1,5 +1,6 @@
 //! The reader of Apache httpd configurations.
 
+mod members;
 mod oracle;
 mod places;
 mod properties;

@@ -161,8 +161,9 @@ impl Download<'_> {
     /// Interim answers go to clients that know them (RFC 9110 section 15.2).
     async fn pass_interim(&mut self) -> Result<(), Failure> {
         let asked = self.answer.status == 100 && self.progress.held.replace(false);
-        // The client did not ask whether it may go on; we did.
-        if !asked && self.answering.version == Version::H11 {
+        // Unless the client asked whether it may go on, we did.
+        let ours = asked && !self.progress.expected.get();
+        if !ours && self.answering.version == Version::H11 {
             self.answering.interim(self.out, self.buffer.bytes(), self.answer);
             self.progress.interim.set(true);
             self.send_out(false).await?;

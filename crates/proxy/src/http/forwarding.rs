@@ -133,6 +133,7 @@ impl Forwarding<'_> {
     ) -> Option<Duration> {
         let ping = passing::ping(&scratch.head, passage, member, self.pool);
         self.progress.held.set(ping.is_some());
+        self.progress.expected.set(passing::expects(&scratch.head));
         ping
     }
 

@@ -134,6 +134,11 @@ pub(crate) fn ping(
     asks_first(head, passage.as_deref()?, member, pool)
 }
 
+/// Whether the client itself asks before it sends its body.
+pub(crate) fn expects(head: &RequestHead) -> bool {
+    head.fields.iter().any(|field| field.known == Known::Expect && !field.drop)
+}
+
 fn asks_first(
     head: &RequestHead,
     passage: &Passage,
@@ -142,9 +147,8 @@ fn asks_first(
 ) -> Option<Duration> {
     let rules = pool.plan.rules.as_ref().filter(|rules| rules.protocol == MemberProtocol::Http)?;
     let has_body = matches!(head.body, Framing::Length(1..) | Framing::Chunked);
-    // A client that asks by itself gets the member's own answer to that.
-    let asks = head.fields.iter().any(|field| field.known == Known::Expect && !field.drop);
-    rules.member(member)?.ping.filter(|_| has_body && !asks && !passage.manner().old)
+    let asked = has_body || expects(head);
+    rules.member(member)?.ping.filter(|_| asked && !passage.manner().old)
 }
 
 /// Writes the head for the member.
@@ -163,7 +167,7 @@ pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, pool: &PoolRt
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Framing::None | Framing::UntilClose => {}
     }
-    if asks_first(head, passage, member, pool).is_some() {
+    if !expects(head) && asks_first(head, passage, member, pool).is_some() {
         out.extend_from_slice(b"Expect: 100-continue\r\n");
     }
     let upgrade = head.upgrade.map(|span| span.of(session.buffer.bytes()));

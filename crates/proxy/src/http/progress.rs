@@ -15,6 +15,8 @@ pub(crate) struct Progress {
     pub(crate) used: Cell<usize>,
     /// The body waits until the member asks for it.
     pub(crate) held: Cell<bool>,
+    /// The client asked for that word too.
+    pub(crate) expected: Cell<bool>,
     /// The client got an interim answer, after which there is no other member.
     pub(crate) interim: Cell<bool>,
     /// The client got the first byte of a final answer.
