@@ -1,11 +1,13 @@
 //! What a configuration says, compiled: servers, locations and their rules.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{Access, Merging, Old};
 use crate::expr::{Expr, Word};
 use crate::headers::HeaderRule;
+use crate::log::SiteLog;
 use crate::pattern::Pattern;
 use crate::remote::RemoteIp;
 use crate::rewrite::Rewriting;
@@ -17,6 +19,8 @@ pub struct Sites {
     pub sites: Vec<Site>,
     /// Balancers, for `balancer://` targets and their variables.
     pub balancers: Vec<BalancerNames>,
+    /// Files of access logs.
+    pub logs: Vec<PathBuf>,
     /// Virtual hosts by address: [`Sites::arrange`].
     pub sets: Vec<AddressSet>,
 }
@@ -105,6 +109,8 @@ pub struct Site {
     pub no_trace: bool,
     /// How large heads may be.
     pub limits: HeadLimits,
+    /// `CustomLog` and `TransferLog`.
+    pub logs: Vec<SiteLog>,
     /// `ProxyBlock`: what no member's host may have in it; `*`: any.
     pub blocked: Vec<String>,
 }

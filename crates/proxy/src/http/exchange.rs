@@ -69,6 +69,7 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
         ActionRt::Pool(pool) => Some(&**pool),
         _ => None,
     });
+    tally.kept = matches!(next, Next::KeepAlive | Next::Idle);
     record::exchange(session, scratch, &snapshot, taken, pool, &tally);
     session.advance(scratch, tally.used);
     next
