@@ -1,5 +1,6 @@
 //! The walk of a change. Everything that can fail comes before the swap.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use evenkeel_balance::Micros;
@@ -45,6 +46,7 @@ impl Controller {
             }
             _ => None,
         };
+        let opened = self.open_site_logs(&plan).map_err(Refused::Runtime)?;
         self.resolving.prepare(&snapshot).await;
         let bindings = self.sockets.bind(&plan.listeners, cores).map_err(|taken| {
             Refused::Runtime(taken.iter().map(Taken::tell).collect::<Vec<_>>().join("\n"))
@@ -66,6 +68,7 @@ impl Controller {
         // The swap.
         let before = self.shared.bound();
         let finished = if log_changes { std::mem::replace(&mut self.log, log) } else { None };
+        let unused = self.take_site_logs(&plan, opened);
         // What members said of themselves is known before the first request.
         let now = Micros(clock::now().0);
         snapshot.pools.iter().for_each(|pool| heartbeat::feed(pool, now));
@@ -82,13 +85,32 @@ impl Controller {
         snapshot.pools.iter().for_each(|pool| pool.balance.refresh(now));
         self.schedule.sync(&snapshot);
         self.resolving.sync(&snapshot);
-        if let Some(finished) = finished {
-            finished.stop();
-        }
+        finished.into_iter().chain(unused).for_each(LogFile::stop);
         let summary = summary(&diff);
         self.shared
             .tell(Event::Reloaded { generation: snapshot.generation, summary: summary.clone() });
         Ok(summary)
+    }
+
+    /// Opens the files of the logs of an httpd configuration that are not open yet.
+    fn open_site_logs(&self, plan: &Plan) -> Result<Vec<(PathBuf, LogFile)>, String> {
+        let paths = plan.sites.as_ref().map_or(&[][..], |sites| &sites.logs);
+        let is_new = |path: &&PathBuf| !self.site_logs.iter().any(|(known, _)| known == *path);
+        let open = |path: &PathBuf| Ok((path.clone(), LogFile::of_site(path, &self.shared)?));
+        paths.iter().filter(is_new).map(open).collect()
+    }
+
+    /// Puts them in order; gives those back that nobody writes to any more.
+    fn take_site_logs(&mut self, plan: &Plan, opened: Vec<(PathBuf, LogFile)>) -> Vec<LogFile> {
+        let paths = plan.sites.as_ref().map_or(&[][..], |sites| &sites.logs);
+        let mut open = std::mem::take(&mut self.site_logs);
+        open.extend(opened);
+        for path in paths {
+            if let Some(at) = open.iter().position(|(known, _)| known == path) {
+                self.site_logs.push(open.swap_remove(at));
+            }
+        }
+        open.into_iter().map(|(_, log)| log).collect()
     }
 
     /// Makes the plan ready to serve.
@@ -110,8 +132,11 @@ impl Controller {
         for (core, open) in self.shared.cores_list().iter().zip(open) {
             let (done, wait) = oneshot::channel();
             let log = self.log.as_ref().map(|log| CoreLog::new(log.format(), log.sender()));
-            let swap = Swap { snapshot: snapshot.clone(), open, close: close.to_vec(), log, done };
-            if core.send(CoreCommand::Swap(swap)).await.is_ok() {
+            let of_site = |(_, log): &(_, LogFile)| CoreLog::new(log.format(), log.sender());
+            let site_logs = self.site_logs.iter().map(of_site).collect();
+            let (snapshot, close) = (snapshot.clone(), close.to_vec());
+            let swap = Swap { snapshot, open, close, log, site_logs, done };
+            if core.send(CoreCommand::Swap(Box::new(swap))).await.is_ok() {
                 waiting.push(wait);
             }
         }

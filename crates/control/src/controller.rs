@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use evenkeel_balance::Micros;
 use evenkeel_net::clock;
+use evenkeel_observe::access_log::Counters;
 use evenkeel_observe::events::{Event, MemberChange};
 use evenkeel_plan::{Cores, Member, Name, Plan};
 use evenkeel_proxy::core::{CoreCommand, PageAsked};
@@ -92,6 +93,8 @@ pub struct Controller {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sockets: Sockets,
     pub(crate) log: Option<LogFile>,
+    /// The files of logs that httpd's configuration asks for, in its order.
+    pub(crate) site_logs: Vec<(PathBuf, LogFile)>,
     pub(crate) schedule: Schedule,
     pub(crate) resolving: Resolving,
     pub(crate) certificates: Certificates,
@@ -128,6 +131,7 @@ impl Controller {
             shared: shared.clone(),
             sockets: Sockets::new(start.inherited),
             log: None,
+            site_logs: Vec::new(),
             schedule: Schedule::new(shared.clone()),
             resolving: Resolving::new(shared.clone()),
             certificates: Certificates::new(shared, start.key_log),
@@ -200,9 +204,11 @@ impl Controller {
             }
         }
         self.tell_exhaustion();
-        if let Some(log) = &self.log {
-            self.shared.set_log_counters(log.counters());
+        let mut written = Counters::default();
+        for log in self.logs() {
+            written.add(log.counters());
         }
+        self.shared.set_log_counters(written);
     }
 
     /// One line now and then, however often it happens.
@@ -291,10 +297,13 @@ impl Controller {
         Ok(())
     }
 
+    /// All access logs.
+    fn logs(&self) -> impl Iterator<Item = &LogFile> {
+        self.log.iter().chain(self.site_logs.iter().map(|(_, log)| log))
+    }
+
     fn reopen_logs(&self) {
-        if let Some(log) = &self.log {
-            log.reopen();
-        }
+        self.logs().for_each(LogFile::reopen);
         self.shared.tell(Event::LogsReopened);
     }
 
@@ -340,9 +349,8 @@ impl Controller {
             open = self.shared.reports().await.iter().map(|report| report.sessions as u64).sum();
         }
         self.shared.tell(Event::DrainEnded { cut: open });
-        if let Some(log) = self.log.take() {
-            log.stop();
-        }
+        let site_logs = self.site_logs.drain(..).map(|(_, log)| log);
+        self.log.take().into_iter().chain(site_logs).for_each(LogFile::stop);
         if cut { Ended::Cut } else { Ended::Drained }
     }
 }

@@ -1,5 +1,6 @@
 //! The access log's writer, as the controller holds it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,17 @@ pub(crate) struct LogFile {
 impl LogFile {
     /// Opens the log. The error says what to do.
     pub(crate) fn open(plan: &AccessLog, shared: &Arc<Shared>) -> Result<LogFile, String> {
+        LogFile::open_for(plan, "set another `path` in [log] access", shared)
+    }
+
+    /// Opens a log of an httpd configuration, whose lines are made elsewhere.
+    pub(crate) fn of_site(path: &Path, shared: &Arc<Shared>) -> Result<LogFile, String> {
+        let target = LogTarget::File(path.to_owned());
+        let plan = AccessLog { target, format: LogFormat::Combined };
+        LogFile::open_for(&plan, "name another file in CustomLog", shared)
+    }
+
+    fn open_for(plan: &AccessLog, else_: &str, shared: &Arc<Shared>) -> Result<LogFile, String> {
         let format = match &plan.format {
             LogFormat::Json => Format::json(),
             LogFormat::Combined => Format::combined(),
@@ -47,7 +59,7 @@ impl LogFile {
         let writer = Writer::start(target, report).map_err(|error| {
             format!(
                 "access log {name} cannot be opened: {error}\n  help: make the directory and let this user \
-                 write to it, or set another `path` in [log] access"
+                 write to it, or {else_}"
             )
         })?;
         Ok(LogFile { format: Arc::new(format), writer })

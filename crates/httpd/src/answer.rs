@@ -86,7 +86,15 @@ impl Passage {
         self.apply(true, status, &mut always);
         self.apply(false, status, &mut fields);
         always.extend(fields);
+        self.remember(&always);
         always
+    }
+
+    /// Keeps what the client gets, if a log tells it.
+    fn remember(&mut self, fields: &Fields) {
+        if self.server().logs.iter().any(|log| log.format.tells_answer()) {
+            self.answered.clone_from(fields);
+        }
     }
 
     /// Lines of cookies that rules set.
@@ -123,6 +131,7 @@ impl Passage {
         let mut always = self.cookies();
         self.apply(true, status, &mut always);
         always.extend(fields);
+        self.remember(&always);
         Own { status, fields: always, body }
     }
 

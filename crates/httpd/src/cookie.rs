@@ -1,5 +1,6 @@
 //! `RewriteRule … [CO=…]`: cookies that rules set.
 
+use crate::date::{Civil, short};
 use crate::headers::clean;
 
 /// A cookie as rules say it: `NAME:VALUE:DOMAIN[:lifetime[:path[:secure[:httponly[:samesite]]]]]`,
@@ -43,30 +44,13 @@ pub(crate) fn line(text: &[u8], now: u64) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((name.to_vec(), clean(out)))
 }
 
-/// `Thu, 01-Jan-1970 00:00:00 GMT`; of what comes after the year 9999, its last day.
+/// `Thu, 01-Jan-1970 00:00:00 GMT`.
 fn date(seconds: u64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let seconds = seconds.min(253_402_300_799);
-    let (days, time) = (seconds / 86_400, seconds % 86_400);
-    // Counted from the first of March of the year 0, so that leap days come last.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 2, 0) } else { (month - 10, 1) };
-    format!(
-        "{}, {day:02}-{}-{:04} {:02}:{:02}:{:02} GMT",
-        DAYS.get((days % 7) as usize).unwrap_or(&""),
-        MONTHS.get(month as usize).unwrap_or(&""),
-        era * 400 + year + next,
-        time / 3600,
-        time / 60 % 60,
-        time % 60
-    )
+    let at = Civil::of(seconds);
+    let (weekday, month) = (short(at.day_name()), short(at.month_name()));
+    let (day, year) = (at.day, at.year);
+    let (hour, minute, second) = (at.hour, at.minute, at.second);
+    format!("{weekday}, {day:02}-{month}-{year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 #[cfg(test)]

@@ -52,6 +52,16 @@ impl Passage {
         true
     }
 
+    /// The request as it came.
+    pub(crate) fn first(&self) -> &Passage {
+        self.before.as_ref().map_or(self, |before| &before.passage)
+    }
+
+    /// The status that the request came to before it became one for a document.
+    pub(crate) fn failed(&self) -> Option<u16> {
+        self.before.as_ref().map(|before| before.status)
+    }
+
     /// The status of an answer: a document of members keeps the one it is for where errors of
     /// members are overridden.
     pub fn status(&self, status: u16) -> u16 {

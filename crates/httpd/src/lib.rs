@@ -13,11 +13,13 @@
 pub mod access;
 pub mod answer;
 mod cookie;
+mod date;
 mod document;
 pub mod env;
 pub mod expr;
 pub mod headers;
 mod interpolate;
+pub mod log;
 pub mod network;
 pub mod passage;
 pub mod path;

@@ -91,6 +91,8 @@ pub struct Passage {
     pub(crate) sites: Arc<Sites>,
     pub(crate) site: usize,
     pub(crate) times: Times,
+    /// The fields of the answer, where a log tells them.
+    pub(crate) answered: Fields,
     /// What it was before it became one for the document of an error.
     pub(crate) before: Option<Box<Before>>,
 }
@@ -117,6 +119,7 @@ impl Passage {
             sites: sites.clone(),
             site: at,
             times: asked.times,
+            answered: Fields::new(),
             before: None,
         };
         let refused = too_large(sites, asked).or(refused.map(|Refused(status)| status));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::access::{Access, Merging, Old};
 use crate::expr::{Expr, Word};
 use crate::headers::HeaderRule;
+use crate::log::SiteLog;
 use crate::pattern::Pattern;
 use crate::remote::RemoteIp;
 use crate::rewrite::Rewriting;
@@ -18,6 +19,8 @@ pub struct Sites {
     pub sites: Vec<Site>,
     /// Balancers, for `balancer://` targets and their variables.
     pub balancers: Vec<BalancerNames>,
+    /// Files of access logs.
+    pub logs: Vec<PathBuf>,
     /// Virtual hosts by address: [`Sites::arrange`].
     pub sets: Vec<AddressSet>,
     /// AJP is there, so that checks may ping.
@@ -123,6 +126,8 @@ pub struct Site {
     pub no_trace: bool,
     /// How large heads may be.
     pub limits: HeadLimits,
+    /// `CustomLog` and `TransferLog`.
+    pub logs: Vec<SiteLog>,
     /// `ProxyBlock`: what no member's host may have in it; `*`: any.
     pub blocked: Vec<String>,
     /// `BalancerPersist`, which no server has from another.

@@ -29,7 +29,7 @@ use crate::udp;
 /// What the controller tells a core.
 pub enum CoreCommand {
     /// Serve by another snapshot from now on.
-    Swap(Swap),
+    Swap(Box<Swap>),
     /// Report what was counted.
     Report(oneshot::Sender<Report>),
     /// Stop accepting, finish what is under way; the core ends when nothing is left.
@@ -46,6 +46,8 @@ pub struct Swap {
     pub close: Vec<u64>,
     /// The access log; `None`: no lines are written.
     pub log: Option<CoreLog>,
+    /// The files of the logs that httpd's configuration asks for, in their order.
+    pub site_logs: Vec<CoreLog>,
     /// Told when the core serves by the snapshot.
     pub done: oneshot::Sender<()>,
 }
@@ -119,6 +121,7 @@ pub(crate) struct Core {
     pub(crate) members: Rc<Members>,
     pub(crate) metrics: RefCell<CoreMetrics>,
     pub(crate) log: RefCell<Option<CoreLog>>,
+    pub(crate) site_logs: RefCell<Vec<CoreLog>>,
     pub(crate) rng: RefCell<Rng>,
     pub(crate) sessions: Sessions,
     pub(crate) handshakes: Handshakes,
@@ -174,7 +177,7 @@ pub async fn run(
     let sweeper = tokio::task::spawn_local(sweep(core.clone()));
     while let Some(command) = commands.recv().await {
         match command {
-            CoreCommand::Swap(swap) => core.swap(swap),
+            CoreCommand::Swap(swap) => core.swap(*swap),
             // Whoever asked may have given up waiting.
             CoreCommand::Report(reply) => drop(reply.send(core.told().await)),
             CoreCommand::Drain => break,
@@ -207,6 +210,7 @@ impl Core {
             members: Rc::default(),
             metrics: RefCell::new(CoreMetrics::new()),
             log: RefCell::new(None),
+            site_logs: RefCell::default(),
             rng: RefCell::new(Rng::new(seed)),
             sessions: Sessions::default(),
             handshakes: Handshakes::default(),
@@ -260,6 +264,7 @@ impl Core {
     fn swap(self: &Rc<Core>, swap: Swap) {
         self.flush_log();
         *self.log.borrow_mut() = swap.log;
+        *self.site_logs.borrow_mut() = swap.site_logs;
         self.serve_by(swap.snapshot);
         for id in swap.close {
             if let Some(stop) = self.accepting.borrow_mut().remove(&id) {
@@ -327,6 +332,7 @@ impl Core {
         if let Some(log) = self.log.borrow_mut().as_mut() {
             log.flush();
         }
+        self.site_logs.borrow_mut().iter_mut().for_each(CoreLog::flush);
     }
 
     /// A space to work in, used or new.
@@ -367,9 +373,10 @@ async fn sweep(core: Rc<Core>) {
     loop {
         clock::sleep(SWEEP).await;
         turn = turn.wrapping_add(1);
-        if let Some(log) = core.log.borrow_mut().as_mut() {
-            log.tick(u64::try_from(clock::wall().as_millis()).unwrap_or(0));
-        }
+        let wall = u64::try_from(clock::wall().as_millis()).unwrap_or(0);
+        let (mut log, mut site_logs) = (core.log.borrow_mut(), core.site_logs.borrow_mut());
+        log.iter_mut().chain(&mut *site_logs).for_each(|log| log.tick(wall));
+        drop((log, site_logs));
         core.sessions.end_orphans();
         core.sessions.tell();
         if turn.is_multiple_of(5) {

@@ -69,6 +69,11 @@ impl Balancer {
         fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
     }
 
+    /// A file in its folder.
+    pub(crate) fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+
     fn start(config: &str, command: impl Fn(&Path) -> Command) -> Result<Balancer, String> {
         Balancer::start_once(config, &command).or_else(|words| match words.contains("in use") {
             true => Balancer::start_once(config, &command),

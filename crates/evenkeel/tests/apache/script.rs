@@ -24,6 +24,7 @@
 //! - `wait MS`; `probed a`: the next thing that the member gets;
 //! - of balancer-manager, `page PATH` and `xml PATH`: what it shows; `rows PATH`: its rows of
 //!   balancers and members alone; `order PATH FORM`: a change, with the page's own nonce;
+//! - `log FILE`: the lines of a file in the folder;
 //! - `lines PATH PREFIX`: the lines of a text that begin so.
 
 /// A configuration and what is done with it.
@@ -57,6 +58,7 @@ const FILES: &[&str] = &[
     include_str!("cases/documents.txt"),
     include_str!("cases/access.txt"),
     include_str!("cases/hosts.txt"),
+    include_str!("cases/logs.txt"),
     include_str!("cases/turns.txt"),
     include_str!("cases/stickiness.txt"),
     include_str!("cases/trouble.txt"),

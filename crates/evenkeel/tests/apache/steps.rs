@@ -76,6 +76,7 @@ fn seen(
         "page" => pages::page(balancer, rest),
         "rows" => pages::rows(balancer, rest),
         "lines" => pages::lines(balancer, rest),
+        "log" => logged(balancer, rest),
         "xml" => pages::xml(balancer, rest),
         "order" => pages::order(balancer, rest),
         _ => ask(script, balancer, step, origins, lines),
@@ -157,6 +158,22 @@ fn probed(name: &str, origins: &[Origin; 3]) -> String {
     got.map_or_else(|| "nothing".to_owned(), |got| whole(&got.head))
 }
 
+/// The lines of a log, once nothing more comes.
+fn logged(balancer: &Balancer, name: &str) -> String {
+    let mut seen = balancer.file(name);
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = balancer.file(name);
+        if now == seen {
+            // Cores write for themselves: the order is not promised.
+            let mut lines: Vec<&str> = seen.lines().collect();
+            lines.sort_unstable();
+            return lines.iter().map(|line| format!("\n  {line}")).collect();
+        }
+        seen = now;
+    }
+}
+
 /// A head with everything in it.
 fn whole(head: &Head) -> String {
     let fields = head.fields.iter().map(|(name, value)| format!(" {name}={value}"));
@@ -200,9 +217,9 @@ impl<'a> Request<'a> {
         address.set_ip(self.to.unwrap_or(address.ip()));
         match self.from {
             Some(ip) => Client::connect_from(ip, address),
-            None => Client::try_connect(address).unwrap_or_else(|error| {
-                panic!("{error:?}: the balancer says\n{}", balancer.words())
-            }),
+            // Who answered while it was started may have been somebody else on that port.
+            None => wait_for(LONG, || Client::try_connect(address).ok())
+                .unwrap_or_else(|| panic!("the balancer says\n{}", balancer.words())),
         }
     }
 }

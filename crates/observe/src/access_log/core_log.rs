@@ -31,11 +31,28 @@ impl CoreLog {
     pub fn write(&mut self, record: &Record<'_>) {
         let duration = u64::try_from(record.duration.as_millis()).unwrap_or(u64::MAX);
         let now = record.unix_millis.saturating_add(duration);
+        self.begin(now);
+        self.format.append(&mut self.batch, &mut self.dates, record);
+        self.end(now);
+    }
+
+    /// Logs a line that was made elsewhere, without its newline; `now` is Unix time in
+    /// milliseconds. It holds no control characters but those its format has.
+    pub fn line(&mut self, line: &[u8], now: u64) {
+        self.begin(now);
+        self.batch.extend_from_slice(line);
+        self.batch.push(b'\n');
+        self.end(now);
+    }
+
+    fn begin(&mut self, now: u64) {
         if self.batch.is_empty() {
             self.oldest = now;
             self.batch.reserve(BATCH_BYTES + BATCH_BYTES / 8);
         }
-        self.format.append(&mut self.batch, &mut self.dates, record);
+    }
+
+    fn end(&mut self, now: u64) {
         self.lines += 1;
         if self.batch.len() >= BATCH_BYTES {
             self.hand_over();

@@ -57,6 +57,15 @@ pub struct Counters {
     pub errors: u64,
 }
 
+impl Counters {
+    /// Adds what another writer did.
+    pub fn add(&mut self, other: Counters) {
+        self.lines = self.lines.saturating_add(other.lines);
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        self.errors = self.errors.saturating_add(other.errors);
+    }
+}
+
 /// The thread that writes. It goes on through every error and ends when it is stopped, or when
 /// it and all its [`Sender`]s are dropped.
 #[derive(Debug)]

@@ -253,6 +253,7 @@ impl Download<'_> {
             }
             let eaten = piece.skip + piece.data;
             add(&self.progress.from_member, piece.data);
+            add(&self.progress.body_out, piece.data);
             self.buffer.consume(eaten);
             if eaten == 0 {
                 break;

@@ -69,6 +69,7 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
         Ok(next) => next,
         Err(failure) => respond::fail(session, scratch, failure, &mut tally).await,
     };
+    tally.kept = matches!(next, Next::KeepAlive | Next::Idle);
     record::exchange(session, scratch, &snapshot, taken, at.map(|pool| &**pool), &tally);
     session.advance(scratch, tally.used);
     next

@@ -38,7 +38,7 @@ pub(crate) fn begin(
     let (head, buf) = (&scratch.head, session.buffer.bytes());
     scratch.asked.read_for_rules(buf, head, listener, session.peer.ip())?;
     scratch.asked.https |= session.secured.is_some();
-    let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let (peer, local) = ends(session);
     let asked = Asked {
         method: head.method_span.of(buf),
         path: scratch.asked.path(),
@@ -49,11 +49,8 @@ pub(crate) fn begin(
         },
         host: head.host.map_or(&[], |span| span.of(buf)),
         https: scratch.asked.https,
-        peer: match session.peer {
-            Peer::Tcp(address) => address,
-            Peer::Unix => nowhere,
-        },
-        local: session.local.or_else(|| session.stream.local_address()).unwrap_or(nowhere),
+        peer,
+        local,
         times: times(session),
         size: size(head),
     };
@@ -65,6 +62,16 @@ pub(crate) fn begin(
     let fields = fields.map(|field| (field.name.of(buf), field.value.of(buf)));
     scratch.passage = Some(Box::new(Passage::new(sites, &asked, fields)));
     Ok(())
+}
+
+/// Both ends of the client's connection.
+pub(crate) fn ends(session: &Session) -> (SocketAddr, SocketAddr) {
+    let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let peer = match session.peer {
+        Peer::Tcp(address) => address,
+        Peer::Unix => nowhere,
+    };
+    (peer, session.local.or_else(|| session.stream.local_address()).unwrap_or(nowhere))
 }
 
 fn size(head: &RequestHead) -> HeadSize {

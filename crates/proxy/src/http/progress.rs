@@ -27,6 +27,8 @@ pub(crate) struct Progress {
     pub(crate) body_in: Cell<u64>,
     /// Bytes written to the client.
     pub(crate) down: Cell<u64>,
+    /// Bytes of the answer's body, framing aside.
+    pub(crate) body_out: Cell<u64>,
     /// Bytes written to the member that its guard has not heard of.
     pub(crate) to_member: Cell<u64>,
     /// The same of what the member sent.

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use evenkeel_httpd::Sites;
+use evenkeel_httpd::log::{Ended, Kept};
 use evenkeel_net::{Micros, Peer, clock};
 use evenkeel_observe::access_log::{Affinity, Record};
 use evenkeel_observe::metrics::{self, Names, SeriesKey};
-use evenkeel_wire::http1::{Known, Version, find};
+use evenkeel_wire::http1::{Known, Method, Version, find};
 
+use crate::cause::Failure;
+use crate::http::passing;
 use crate::http::progress::Progress;
 use crate::http::scratch::Scratch;
 use crate::http::session::Session;
@@ -20,6 +24,10 @@ pub(crate) struct Tally {
     pub(crate) cause: Option<&'static str>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
+    /// Bytes of the answer's body, framing aside.
+    pub(crate) body_out: u64,
+    /// The client's connection may carry another request.
+    pub(crate) kept: bool,
     /// Bytes of the session's buffer that belong to this request; `usize::MAX`: all of it, and
     /// more came after it.
     pub(crate) used: usize,
@@ -44,6 +52,8 @@ impl Tally {
             cause: None,
             bytes_in: 0,
             bytes_out: 0,
+            body_out: 0,
+            kept: false,
             used: 0,
             answered: false,
             body_settled: false,
@@ -64,6 +74,7 @@ impl Tally {
         self.body_settled = progress.sent.get();
         self.bytes_in = head_len as u64 + progress.body_in.get();
         self.bytes_out += progress.down.get();
+        self.body_out += progress.body_out.get();
         if progress.streamed.get() {
             self.used = usize::MAX;
         } else if progress.sent.get() {
@@ -99,6 +110,9 @@ pub(crate) fn exchange(
         if let Some(cause) = tally.cause {
             counters.refused(session.listener, cause);
         }
+    }
+    if let Some(sites) = &snapshot.plan.sites {
+        site_logs(session, scratch, sites, tally, duration);
     }
     let mut log = core.log.borrow_mut();
     let Some(log) = log.as_mut() else { return };
@@ -137,5 +151,61 @@ pub(crate) fn exchange(
         request_id: &scratch.asked.id,
         user_agent: text(Known::UserAgent),
         referer: text(Known::Referer),
+    });
+}
+
+/// Lines of the logs that httpd's configuration asks for.
+fn site_logs(
+    session: &Session,
+    scratch: &Scratch,
+    sites: &Sites,
+    tally: &Tally,
+    duration: Duration,
+) {
+    let mut logs = session.core.site_logs.borrow_mut();
+    if logs.is_empty() {
+        return;
+    }
+    let (buf, head) = (session.buffer.bytes(), &scratch.head);
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let (wall, took) = (micros(clock::wall()), micros(duration));
+    let (peer, local) = passing::ends(session);
+    let field = |name: &[u8]| {
+        let mut fields = head.fields.iter();
+        fields.find(|f| f.name.of(buf).eq_ignore_ascii_case(name)).map(|f| f.value.of(buf).to_vec())
+    };
+    let is_gone = |cause| {
+        [Failure::CLIENT_GONE, Failure::CLIENT_STALLED].iter().any(|failure| failure.cause == cause)
+    };
+    let ended = Ended {
+        passage: scratch.passage.as_deref(),
+        method: head.method_span.of(buf),
+        target: head.target.of(buf),
+        protocol: match head.version {
+            _ if session.is_multiplexed() => "HTTP/2.0",
+            Version::H11 => "HTTP/1.1",
+            Version::H10 => "HTTP/1.0",
+        },
+        host: head.host.map_or(&[], |span| span.of(buf)),
+        field: &field,
+        peer,
+        local,
+        status: tally.status,
+        began: wall.saturating_sub(took),
+        took,
+        body: if head.method == Method::Head { 0 } else { tally.body_out },
+        bytes_in: tally.bytes_in,
+        bytes_out: tally.bytes_out,
+        served: session.served.saturating_sub(1),
+        kept: match tally.kept {
+            _ if tally.cause.is_some_and(is_gone) => Kept::Aborted,
+            true => Kept::Open,
+            false => Kept::Closed,
+        },
+    };
+    sites.log(&ended, &mut |file, line| {
+        if let Some(log) = logs.get_mut(file) {
+            log.line(line, wall / 1000);
+        }
     });
 }

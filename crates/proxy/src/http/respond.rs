@@ -137,6 +137,7 @@ pub(crate) async fn send(
         return Next::Close;
     }
     tally.bytes_out += scratch.down.len() as u64;
+    tally.body_out += own.body.len() as u64;
     if !keep {
         return Next::Linger;
     }

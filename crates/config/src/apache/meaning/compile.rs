@@ -5,6 +5,7 @@ mod access;
 mod bounds;
 mod finish;
 mod headers;
+mod logs;
 mod order;
 mod pass;
 mod place;
@@ -168,6 +169,7 @@ struct Server {
     head_line: Option<usize>,
     head_fields: Option<usize>,
     head_field: Option<usize>,
+    logs: logs::Logs,
     /// `ProxyBlock`.
     blocked: Vec<String>,
     trace: Option<bool>,

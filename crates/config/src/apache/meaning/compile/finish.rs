@@ -11,6 +11,7 @@ use evenkeel_plan::{
     Action, BindAddress, Forwarded, ForwardedStyle, Listener, Name, Plan, Policy, Route, Untold,
 };
 
+use super::logs::site_logs;
 use super::pass::begins;
 use super::{Making, Server, TargetOf, remote, rewriting, tls};
 use crate::apache::meaning::Told;
@@ -37,6 +38,9 @@ impl Making {
             let nothing = Server::default();
             sites.sites.push(site(&nothing, main, &found));
             sites.sites.extend(hosts.iter().map(|host| site(main, host, &found)));
+            for (at, own) in servers.iter().enumerate() {
+                sites.sites[at].logs = site_logs(main, own, &self.root, &mut sites, told);
+            }
             self.listeners(main, hosts, &mut plan, told);
         }
         sites.arrange();
@@ -373,6 +377,7 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
         max_forwards: own.max_forwards.or(main.max_forwards),
         no_trace: own.trace.or(main.trace) == Some(false),
         limits: head_limits(main, own),
+        logs: Vec::new(),
         blocked: joined_words(&main.blocked, &own.blocked),
         persist: own.persist,
         check_exprs: None,

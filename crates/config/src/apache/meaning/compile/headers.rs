@@ -38,7 +38,7 @@ pub(super) fn rule(directive: &Directive, request: bool) -> Result<HeaderRule, S
     Ok(HeaderRule { always, change, name: name.trim_end_matches(':').to_owned(), when })
 }
 
-fn condition(word: &str) -> Result<Option<When>, String> {
+pub(super) fn condition(word: &str) -> Result<Option<When>, String> {
     if let Some(name) = word.strip_prefix("env=") {
         return Ok(Some(match name.strip_prefix('!') {
             Some(name) => When::Env(name.to_owned(), false),

@@ -8,6 +8,7 @@ use evenkeel_httpd::site::{
 };
 
 use super::bounds::bounded_line;
+use super::logs::log_line;
 use super::pass::worker_name;
 use super::remote::remote_line;
 use super::tls::Ssl;
@@ -330,6 +331,7 @@ impl Making {
                 return paths_line(directive, server)
                     || bounded_line(directive, server, told)
                     || remote_line(directive, server, told)
+                    || log_line(directive, server, told)
                     || server_environment(directive, server, told);
             }
         }
