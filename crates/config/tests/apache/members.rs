@@ -93,9 +93,9 @@ fn https_needs_its_engine_wherever_that_is_switched_on() {
 #[test]
 fn a_host_with_words_of_its_own_shares_the_members_of_the_main_server() {
     let (plan, errors) = meant(
-        "<VirtualHost *:80>\nServerName two\nProxyPass / balancer://c/ stickysession=T\n\
-         </VirtualHost>\n<Proxy balancer://c>\nBalancerMember http://a hctemplate=t\n</Proxy>\n\
-         ProxyHCTemplate t hcmethod=GET\n",
+        "ProxyHCTemplate t hcmethod=GET\n<VirtualHost *:80>\nServerName two\n\
+         ProxyPass / balancer://c/ stickysession=T\n</VirtualHost>\n<Proxy balancer://c>\n\
+         BalancerMember http://a hctemplate=t\n</Proxy>\n",
     );
     assert_eq!(errors, Vec::<String>::new());
     let [main, twin] = &plan.pools[..] else { panic!("{:?}", plan.pools) };
