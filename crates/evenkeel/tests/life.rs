@@ -354,6 +354,37 @@ fn explain_tells_what_would_happen() {
 }
 
 #[test]
+fn explain_knows_the_rules_of_httpd() {
+    let file = std::env::temp_dir().join(format!("evenkeel-explain-{}.conf", std::process::id()));
+    let text = "Listen 8080\n<VirtualHost *:8080>\nServerName one.example\nProxyPass /app balancer://c/in\n\
+                <Proxy balancer://c>\nBalancerMember http://10.0.0.1 route=a\n\
+                BalancerMember http://10.0.0.2 route=b\nProxySet stickysession=S\n</Proxy>\n\
+                <Location /app/closed>\nRequire ip 10.0.0.0/8\n</Location>\n\
+                SetEnvIf X-Kind (.+) KIND=$1\nRedirect /old http://else.example/\n</VirtualHost>\n";
+    std::fs::write(&file, text).unwrap();
+    let ask = |path: &str, header: &str| {
+        let url = format!("http://one.example:8080{path}");
+        let words = ["explain", "-c", file.to_str().unwrap(), "GET", &url, "-H", header];
+        Program::at(BINARY).run(&words).stdout
+    };
+    let served = ask("/app/x", "Cookie: S=1.b");
+    for part in [
+        "server    one.example (virtual host 1)",
+        "to balancer://c/in/x",
+        "10.0.0.2:80 (by affinity)",
+    ] {
+        assert!(served.contains(part), "{served}");
+    }
+    assert!(ask("/app/x", "X-Kind: k").contains("variable  KIND=k"));
+    assert!(ask("/app/closed", "X-A: 1").contains("answer    403"));
+    assert!(
+        ask("/old/x", "X-A: 1").contains("302 from the balancer itself, to http://else.example//x")
+    );
+    assert!(ask("/none", "X-A: 1").contains("answer    404"));
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
 fn the_demo_shows_three_members_taking_turns() {
     let mut child = Command::new(BINARY)
         .args(["demo", "--port", "0"])

@@ -1,14 +1,19 @@
 //! What would happen to a request: the same reading, routing and reasons as in an exchange, and
 //! nothing sent.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use evenkeel_balance::{Ask, Micros, Rng, Tried, Why};
+use evenkeel_httpd::{Handler, Times, Verdict};
+use evenkeel_net::clock;
+use evenkeel_plan::BindAddress;
 use evenkeel_wire::http1::{Limits, Parsed, RequestHead};
 
 use crate::cause::Failure;
 use crate::http::asked::Asked;
-use crate::http::key;
+use crate::http::key::{self, Binding};
+use crate::http::passing;
 use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt, Snapshot};
 
 /// What would happen.
@@ -39,13 +44,7 @@ pub fn explain<'a>(
     head_bytes: &[u8],
     peer: IpAddr,
 ) -> Result<Explained<'a>, Failure> {
-    let mut head = RequestHead::new();
-    let limits: &Limits = &listener.limits;
-    match head.parse(head_bytes, limits) {
-        Ok(Parsed::Complete) => {}
-        Ok(Parsed::Partial) => return Err(Failure::HEADER_TIMEOUT),
-        Err(refusal) => return Err(Failure::refused(refusal.status, refusal.cause)),
-    }
+    let head = parsed(head_bytes, &listener.limits)?;
     let mut asked = Asked::default();
     asked.read(head_bytes, &head, listener, peer, || 0)?;
     let wanted = asked.wanted(head_bytes, &head);
@@ -71,4 +70,117 @@ pub fn explain<'a>(
         kept,
         key,
     })
+}
+
+/// What the rules of an httpd configuration would make of a request.
+pub struct Ruled<'a> {
+    /// `ServerName` of the server it is for; empty when it has none.
+    pub server: String,
+    /// The position of that server: 0 is the main one.
+    pub position: usize,
+    /// The path, decoded and rewritten.
+    pub path: String,
+    /// The client's address as rules see it.
+    pub client: IpAddr,
+    /// Variables that rules set.
+    pub variables: Vec<(String, String)>,
+    /// What would be done.
+    pub outcome: Outcome<'a>,
+}
+
+/// What would be done with a request.
+pub enum Outcome<'a> {
+    /// A member serves it.
+    Pool {
+        /// The balancer or worker, as the configuration names it, and the path that is asked for.
+        url: String,
+        /// Its pool.
+        pool: &'a PoolRt,
+        /// The member, as things stand, and why; `None`: nobody is usable.
+        member: Option<(usize, Why)>,
+    },
+    /// It is answered here, with this status and place to go to.
+    Answer(u16, Option<String>),
+    /// A page: `balancer-manager` or `server-status`.
+    Page(&'static str),
+}
+
+/// Explains a request by the rules of an httpd configuration; `None` when there are none.
+///
+/// # Errors
+/// The request would be refused before any rule is looked at.
+pub fn explain_rules<'a>(
+    snapshot: &'a Snapshot,
+    listener: &ListenerRt,
+    head_bytes: &[u8],
+    peer: IpAddr,
+) -> Option<Result<Ruled<'a>, Failure>> {
+    let sites = snapshot.plan.sites.as_ref()?;
+    let head = match parsed(head_bytes, &listener.limits) {
+        Ok(head) => head,
+        Err(failure) => return Some(Err(failure)),
+    };
+    let mut asked = Asked::default();
+    if let Err(failure) = asked.read_for_rules(head_bytes, &head, listener, peer) {
+        return Some(Err(failure));
+    }
+    let here = (SocketAddr::new(peer, 0), bound_to(listener));
+    let secured = asked.https || listener.plan.tls.is_some();
+    let way = (asked.path(), secured);
+    let passage = passing::through(sites, (head_bytes, &head), way, here, Times::default());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let outcome = match (&passage.verdict, passing::route(&passage, snapshot)) {
+        (Verdict::Proxy(toward), Some((_, pool))) => {
+            let binding = Binding::of_passage(&passage, pool);
+            let tried = Tried::default();
+            let now = Micros(clock::now().0);
+            let ask = Ask { now, key: 0, bound: binding.bound(), tried: &tried };
+            let names = sites.balancers.get(toward.balancer);
+            let url = names.map_or("", |names| match &*names.url {
+                "" => names.members.first().map_or("", |member| &member.url),
+                url => url,
+            });
+            Outcome::Pool {
+                url: format!("{}{}", url.trim_end_matches('/'), text(&toward.target)),
+                pool,
+                member: pool.balance.peek(&ask, &mut Rng::new(1)).ok(),
+            }
+        }
+        (Verdict::Page(Handler::Manager), _) => Outcome::Page("balancer-manager"),
+        (Verdict::Page(_), _) => Outcome::Page("server-status"),
+        (Verdict::Own(status, to), _) => Outcome::Answer(*status, to.as_ref().map(|to| text(to))),
+        (Verdict::Proxy(_), None) => Outcome::Answer(503, None),
+    };
+    let site = sites.sites.get(passage.site());
+    Some(Ok(Ruled {
+        server: site.map_or(String::new(), |site| site.name.clone()),
+        position: passage.site(),
+        path: text(&passage.facts.path),
+        client: passage.facts.client,
+        variables: passage.env.iter().map(|(name, value)| (name.to_owned(), text(value))).collect(),
+        outcome,
+    }))
+}
+
+fn parsed(head_bytes: &[u8], limits: &Limits) -> Result<RequestHead, Failure> {
+    let mut head = RequestHead::new();
+    match head.parse(head_bytes, limits) {
+        Ok(Parsed::Complete) => Ok(head),
+        Ok(Parsed::Partial) => Err(Failure::HEADER_TIMEOUT),
+        Err(refusal) => Err(Failure::refused(refusal.status, refusal.cause)),
+    }
+}
+
+/// An address that a client would have come to.
+fn bound_to(listener: &ListenerRt) -> SocketAddr {
+    let mut sockets = listener.plan.bind.iter().filter_map(|bind| match bind {
+        BindAddress::Socket(address) => Some(*address),
+        _ => None,
+    });
+    let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let address = sockets.next().unwrap_or(nowhere);
+    match address.ip().is_unspecified() {
+        true => SocketAddr::new(nowhere.ip(), address.port()),
+        false => address,
+    }
 }

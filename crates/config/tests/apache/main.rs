@@ -1,5 +1,7 @@
 //! The reader of Apache httpd configurations.
 
+#[path = "../checks/mod.rs"]
+mod checks;
 mod members;
 mod oracle;
 mod places;

@@ -8,7 +8,7 @@ use evenkeel_balance::{Ask, Bound, Micros, Rng, Tried, Why};
 use evenkeel_net::clock;
 use evenkeel_observe::metrics::Names;
 use evenkeel_plan::{BindAddress, Conditions, HostMatch, PathMatch, Plan, Route};
-use evenkeel_proxy::explain::{Explained, explain as ask};
+use evenkeel_proxy::explain::{Explained, Outcome, Ruled, explain as ask, explain_rules};
 use evenkeel_proxy::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt, Snapshot};
 
 use crate::cli::Question;
@@ -58,6 +58,15 @@ fn answer(question: &Question, plan: &Plan, snapshot: &Snapshot) -> Result<Strin
     head.push_str("\r\n");
     let mut out = String::new();
     let _ = writeln!(out, "listener  {} ({})", listener.plan.name, binds(listener));
+    if let Some(ruled) = explain_rules(snapshot, listener, head.as_bytes(), question.client) {
+        match ruled {
+            Ok(ruled) => tell_rules(&mut out, &ruled),
+            Err(failure) => {
+                let _ = writeln!(out, "refused   {} {}", failure.status, failure.cause);
+            }
+        }
+        return Ok(out);
+    }
     match ask(snapshot, listener, head.as_bytes(), question.client) {
         Err(failure) => {
             let _ = writeln!(out, "refused   {} {}", failure.status, failure.cause);
@@ -72,6 +81,43 @@ fn answer(question: &Question, plan: &Plan, snapshot: &Snapshot) -> Result<Strin
         }
     }
     Ok(out)
+}
+
+/// What the rules of an httpd configuration come to.
+fn tell_rules(out: &mut String, ruled: &Ruled<'_>) {
+    let which = match ruled.position {
+        0 => "the main server".to_owned(),
+        n => format!("virtual host {n}"),
+    };
+    let _ = writeln!(out, "server    {} ({which})", ruled.server);
+    let _ = writeln!(out, "request   path {} client {}", ruled.path, ruled.client);
+    for (name, value) in &ruled.variables {
+        let _ = writeln!(out, "variable  {name}={value}");
+    }
+    match &ruled.outcome {
+        Outcome::Pool { url, pool, member } => {
+            let _ = writeln!(out, "passed    to {url}");
+            let _ = writeln!(out, "pool      {} ({})", pool.plan.name, pool.plan.policy.name());
+            match member {
+                Some((at, why)) => tell_member(out, pool, *at, *why),
+                None => tell_nobody(out),
+            }
+        }
+        Outcome::Answer(status, Some(to)) => {
+            let _ = writeln!(out, "answer    {status} from the balancer itself, to {to}");
+        }
+        Outcome::Answer(status, None) => {
+            let why = match status {
+                403 => ": Require, Allow and Deny refuse it, or a rule does",
+                404 => ": no ProxyPass or rule takes it, and files are not served",
+                _ => "",
+            };
+            let _ = writeln!(out, "answer    {status} from the balancer itself{why}");
+        }
+        Outcome::Page(name) => {
+            let _ = writeln!(out, "answer    the page {name}");
+        }
+    }
 }
 
 fn tell_route(out: &mut String, plan: &Plan, explained: &Explained<'_>) {
@@ -146,22 +192,26 @@ fn tell_pool(out: &mut String, pool: &PoolRt, key: u64) {
     let tried = Tried::default();
     let asked = Ask { now: Micros(clock::now().0), key, bound: Bound::None, tried: &tried };
     match pool.balance.peek(&asked, &mut Rng::new(1)) {
-        Ok((at, why)) => {
-            let member = &pool.plan.members[at];
-            let why = match why {
-                Why::Policy if pool.plan.policy.hashes() => "by the hash of its key",
-                Why::Policy => "as things stand at start; others take turns",
-                Why::Affinity => "by affinity",
-                Why::Backup => "no other member of its tier is usable",
-                Why::Spare => "it stands in for an unusable member",
-                Why::Panic => "all members are ejected, so ejections are ignored",
-            };
-            let _ = writeln!(out, "member    {} {} ({why})", member.tag, member.address);
-        }
-        Err(_) => {
-            let _ = writeln!(out, "member    none is usable: 503 no-member");
-        }
+        Ok((at, why)) => tell_member(out, pool, at, why),
+        Err(_) => tell_nobody(out),
     }
+}
+
+fn tell_member(out: &mut String, pool: &PoolRt, at: usize, why: Why) {
+    let Some(member) = pool.plan.members.get(at) else { return };
+    let why = match why {
+        Why::Policy if pool.plan.policy.hashes() => "by the hash of its key",
+        Why::Policy => "as things stand at start; others take turns",
+        Why::Affinity => "by affinity",
+        Why::Backup => "no other member of its tier is usable",
+        Why::Spare => "it stands in for an unusable member",
+        Why::Panic => "all members are ejected, so ejections are ignored",
+    };
+    let _ = writeln!(out, "member    {} {} ({why})", member.tag, member.address);
+}
+
+fn tell_nobody(out: &mut String) {
+    let _ = writeln!(out, "member    none is usable: 503 no-member");
 }
 
 struct Url {

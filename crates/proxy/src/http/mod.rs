@@ -6,7 +6,7 @@ mod download;
 mod exchange;
 mod forwarding;
 pub(crate) mod key;
-mod passing;
+pub(crate) mod passing;
 mod progress;
 pub(crate) mod record;
 mod request_head;

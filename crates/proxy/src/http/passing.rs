@@ -38,20 +38,33 @@ pub(crate) fn begin(
     let (head, buf) = (&scratch.head, session.buffer.bytes());
     scratch.asked.read_for_rules(buf, head, listener, session.peer.ip())?;
     scratch.asked.https |= session.secured.is_some();
-    let (peer, local) = ends(session);
+    let (path, https) = (scratch.asked.path(), scratch.asked.https);
+    let passage = through(sites, (buf, head), (path, https), ends(session), times(session));
+    scratch.passage = Some(Box::new(passage));
+    Ok(())
+}
+
+/// Takes a head through the rules; `path` as they look at it, `ends`: the client's and ours.
+pub(crate) fn through(
+    sites: &Arc<Sites>,
+    (buf, head): (&[u8], &RequestHead),
+    (path, https): (&[u8], bool),
+    (peer, local): (SocketAddr, SocketAddr),
+    times: Times,
+) -> Passage {
     let asked = Asked {
         method: head.method_span.of(buf),
-        path: scratch.asked.path(),
+        path,
         query: head.query.map(|span| span.of(buf)),
         protocol: match head.version {
             Version::H11 => "HTTP/1.1",
             Version::H10 => "HTTP/1.0",
         },
         host: head.host.map_or(&[], |span| span.of(buf)),
-        https: scratch.asked.https,
+        https,
         peer,
         local,
-        times: times(session),
+        times,
         size: size(head),
     };
     let ends_here = [Known::Host, Known::ContentLength, Known::Http2Settings];
@@ -60,8 +73,7 @@ pub(crate) fn begin(
         !field.drop && !ours && !ends_here.contains(&field.known)
     });
     let fields = fields.map(|field| (field.name.of(buf), field.value.of(buf)));
-    scratch.passage = Some(Box::new(Passage::new(sites, &asked, fields)));
-    Ok(())
+    Passage::new(sites, &asked, fields)
 }
 
 /// Both ends of the client's connection.
@@ -92,10 +104,10 @@ fn times(session: &Session) -> Times {
 
 /// The route and pool of the verdict, if a member is to serve the request.
 pub(crate) fn route<'s>(
-    scratch: &Scratch,
+    passage: &Passage,
     snapshot: &'s Snapshot,
 ) -> Option<(&'s RouteRt, &'s Arc<PoolRt>)> {
-    let Verdict::Proxy(toward) = &scratch.passage.as_ref()?.verdict else { return None };
+    let Verdict::Proxy(toward) = &passage.verdict else { return None };
     let route = snapshot.routes.get(toward.route)?;
     match &route.action {
         ActionRt::Pool(pool) => Some((route, pool)),

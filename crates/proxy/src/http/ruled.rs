@@ -29,7 +29,8 @@ pub(crate) async fn serve<'s>(
     let had_body = !respond::has_no_body(scratch.head.body);
     let (mut taken, mut is_document) = (None, false);
     loop {
-        let failed = match passing::route(scratch, snapshot) {
+        let passage = scratch.passage.as_ref();
+        let failed = match passage.and_then(|passage| passing::route(passage, snapshot)) {
             None => None,
             Some((route, pool)) => {
                 taken = Some(route);

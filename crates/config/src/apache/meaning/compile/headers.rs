@@ -35,7 +35,17 @@ pub(super) fn rule(directive: &Directive, request: bool) -> Result<HeaderRule, S
         return Err(format!("{} takes an action and a name", directive.name));
     };
     let change = change(&op.to_ascii_lowercase(), name, values)?;
-    Ok(HeaderRule { always, change, name: name.trim_end_matches(':').to_owned(), when })
+    let name = name.trim_end_matches(':');
+    if !matches!(change, Change::Echo(_)) && !is_name(name) {
+        return Err(format!("`{name}` is no name of a header"));
+    }
+    Ok(HeaderRule { always, change, name: name.to_owned(), when })
+}
+
+/// Whether a header may have that name (RFC 9110 section 5.6.2).
+pub(super) fn is_name(name: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.bytes().all(token)
 }
 
 pub(super) fn condition(word: &str) -> Result<Option<When>, String> {

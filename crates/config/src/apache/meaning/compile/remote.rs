@@ -4,6 +4,7 @@ use evenkeel_httpd::network::Network;
 use evenkeel_httpd::remote::RemoteIp;
 
 use super::Server;
+use super::headers::is_name;
 use crate::apache::Directive;
 use crate::apache::meaning::Told;
 
@@ -11,6 +12,10 @@ use crate::apache::meaning::Told;
 pub(super) fn remote_line(directive: &Directive, server: &mut Server, told: &mut Told) -> bool {
     let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
     match (&*directive.canonical, &args[..]) {
+        ("RemoteIPHeader" | "RemoteIPProxiesHeader", [header]) if !is_name(header) => {
+            let text = format!("{}: `{header}` is no name of a header", directive.name);
+            told.error(&directive.at, text, None);
+        }
         ("RemoteIPHeader", [header]) => {
             remote(server).header = (*header).to_owned();
         }
