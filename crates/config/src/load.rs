@@ -43,6 +43,9 @@ pub struct ApacheOptions {
     pub defines: Vec<(String, Option<String>)>,
     /// Whether unknown and refused directives are warnings instead of errors.
     pub lenient: bool,
+    /// Whether traps of httpd are avoided: members that are late give 504, and numbers that httpd
+    /// would read in part are errors.
+    pub strict: bool,
 }
 
 /// Reads an Apache configuration and all it includes. Paths are relative to its folder, until a
@@ -53,7 +56,7 @@ pub fn load_apache(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> (Loaded, Vec<Honoured>) {
     let mut read = read_apache(path, options, env);
-    let (plan, meaning, honoured) = apache::plan(&read);
+    let (plan, meaning, honoured) = apache::plan(&read, options.strict);
     read.diagnostics.extend(meaning);
     (loaded(read, plan), honoured)
 }

@@ -73,6 +73,10 @@ pub(crate) struct SourceArgs {
     /// With an Apache configuration: warn about unknown and refused directives, and go on.
     #[arg(long)]
     pub(crate) lenient: bool,
+    /// With an Apache configuration: avoid traps of httpd. Members that are late give 504, and
+    /// numbers that httpd would read in part are errors.
+    #[arg(long, conflicts_with = "lenient")]
+    pub(crate) strict: bool,
     /// With an Apache configuration: define a name for `<IfDefine>`.
     #[arg(short = 'D', long = "define", value_name = "NAME[=VALUE]")]
     pub(crate) defines: Vec<String>,
@@ -81,7 +85,7 @@ pub(crate) struct SourceArgs {
 impl SourceArgs {
     /// A file of our own format.
     pub(crate) fn of(config: Option<PathBuf>) -> SourceArgs {
-        SourceArgs { config, apache: None, lenient: false, defines: Vec::new() }
+        SourceArgs { config, apache: None, lenient: false, strict: false, defines: Vec::new() }
     }
 
     /// The file that was meant.
@@ -99,7 +103,11 @@ impl SourceArgs {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (text.clone(), None),
         };
-        ApacheOptions { defines: self.defines.iter().map(define).collect(), lenient: self.lenient }
+        ApacheOptions {
+            defines: self.defines.iter().map(define).collect(),
+            lenient: self.lenient,
+            strict: self.strict,
+        }
     }
 
     /// Whether it is an Apache configuration.

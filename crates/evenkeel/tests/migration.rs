@@ -106,3 +106,42 @@ fn a_late_member_is_a_bad_gateway_as_with_apache() {
     let server = two(&origin, &origin, "timeouts = { response = \"200ms\" }", "");
     assert_eq!(Client::connect(server.addr("web")).get("/").unwrap().status, 502);
 }
+
+#[test]
+fn traps_of_httpd_are_kept_or_avoided_by_one_switch() {
+    let late = Origin::start("late", Answer::never());
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let address = quiet_address();
+    let file = folder.path().join("site.conf");
+    let write = |timeout: &str| {
+        let text = format!(
+            "Listen {address}\nProxyTimeout {timeout}\n<Proxy balancer://c>\n\
+             BalancerMember http://{}\n</Proxy>\nProxyPass / balancer://c/\n",
+            late.member()
+        );
+        std::fs::write(&file, text).expect("written");
+    };
+    let program = || std::process::Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    for (switch, status) in [(None, 502), (Some("--strict"), 504)] {
+        write("1");
+        let mut child = program()
+            .args(["run", "--apache"])
+            .arg(&file)
+            .args(switch)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("it starts");
+        assert!(wait_until(LONG, || std::net::TcpStream::connect(address).is_ok()));
+        let got = Client::connect(address).get("/x").expect("an answer").status;
+        let _ = child.kill();
+        let _ = child.wait();
+        assert_eq!(got, status, "{switch:?}");
+        write("500ms");
+        let out = program().args(["check", "--apache"]).arg(&file).args(switch).output();
+        let out = out.expect("it runs");
+        let told = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(told.contains("ProxyTimeout 500ms is read as 500 seconds"), "{told}");
+        assert_eq!(out.status.success(), switch.is_none(), "{told}");
+    }
+}

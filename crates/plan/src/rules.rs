@@ -12,6 +12,8 @@ pub struct PoolRules {
     pub no_forced_recovery: bool,
     /// `failontimeout=On`: a late answer is an error.
     pub timeouts_count: bool,
+    /// A member that is late gives 504; for httpd, 502.
+    pub late_is_timeout: bool,
     /// `scolonpathdelim=On`: a semicolon ends a session in a target.
     pub semicolon_ends: bool,
     /// `timeout`: how long a request waits for any usable member.

@@ -8,7 +8,7 @@ use super::read_text;
 
 /// The plan of a text, and what was told of it.
 fn meant(text: &str) -> (Plan, Vec<String>) {
-    let (plan, told, _) = plan(&read_text(&format!("Listen 80\n{text}")));
+    let (plan, told, _) = plan(&read_text(&format!("Listen 80\n{text}")), false);
     let errors = told.into_iter().filter(|told| told.severity == Severity::Error);
     (plan.expect("a plan"), errors.map(|told| told.message).collect())
 }

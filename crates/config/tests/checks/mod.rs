@@ -32,7 +32,7 @@ pub fn reading(bytes: &[u8], other: &[u8]) {
 
 /// What it means is found without panic; without errors it serves.
 fn meaning(read: &Read) {
-    let (plan, told, _) = plan(read);
+    let (plan, told, _) = plan(read, false);
     let (_, others) = native(read);
     for diagnostic in told.iter().chain(&others) {
         if let Some(text) = (!read.files.is_empty()).then(|| read.sources.text(diagnostic.file)) {

@@ -290,11 +290,14 @@ fn settle(
 
 /// Apache's policies come with its statuses: a member that is late is a bad gateway.
 pub(crate) fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
+    let late_is_timeout = pool.plan.rules.as_ref().is_some_and(|rules| rules.late_is_timeout);
     match failure.status {
         504 if failure == Failure::CONNECT_TIMEOUT && pool.plan.policy.is_apache() => {
             Failure { status: 503, ..failure }
         }
-        504 if pool.plan.policy.is_apache() => Failure { status: 502, ..failure },
+        504 if pool.plan.policy.is_apache() && !late_is_timeout => {
+            Failure { status: 502, ..failure }
+        }
         502 if failure == Failure::MEMBER_TLS && pool.plan.policy.is_apache() => {
             Failure { status: 500, ..failure }
         }

@@ -42,10 +42,13 @@ pub enum Fate {
 }
 
 /// The plan; what cannot be served, and what is doubtful; what became of each directive. There is
-/// a plan even when there are errors; it must not be used then.
-pub fn plan(read: &Read) -> (Option<Plan>, Vec<Diagnostic>, Vec<Honoured>) {
-    let mut told = Told::default();
-    let plan = compile::compile(&read.tree, &mut told);
+/// a plan even when there are errors; it must not be used then. `strict`: traps of httpd are errors
+/// or avoided.
+pub fn plan(read: &Read, strict: bool) -> (Option<Plan>, Vec<Diagnostic>, Vec<Honoured>) {
+    let mut told = Told { strict, ..Told::default() };
+    let mut plan = compile::compile(&read.tree, &mut told);
+    let rules = plan.pools.iter_mut().filter_map(|pool| pool.rules.as_mut());
+    rules.for_each(|rules| rules.late_is_timeout = strict);
     for problem in evenkeel_plan::check::check(&plan) {
         let at = Place { file: 0, line: 1, span: 0..0, used_at: None };
         told.error(&at, problem.message, problem.help);
@@ -70,6 +73,8 @@ struct Told {
     honoured: Vec<Honoured>,
     /// The plan is made in native terms.
     native: bool,
+    /// Traps of httpd are errors.
+    strict: bool,
 }
 
 impl Told {
@@ -79,6 +84,12 @@ impl Told {
 
     fn warning(&mut self, at: &Place, message: String, help: Option<String>) {
         self.tell(Severity::Warning, at, message, help);
+    }
+
+    /// Something that httpd reads otherwise than it looks.
+    fn trap(&mut self, at: &Place, message: String, help: Option<String>) {
+        let severity = if self.strict { Severity::Error } else { Severity::Warning };
+        self.tell(severity, at, message, help);
     }
 
     /// Something that is served, but cannot be said in native terms.

@@ -317,7 +317,7 @@ pub(super) fn number(word: &Word, least: u64, most: u64, told: &mut Told) -> Opt
         }
         Some(value) if end < word.value.len() || end == 0 => {
             let message = format!("{}={} is read as {value}", word.key, word.value);
-            told.warning(&word.at, message, Some("write a whole number".to_owned()));
+            told.trap(&word.at, message, Some("write a whole number".to_owned()));
         }
         Some(_) => {}
     }
@@ -350,7 +350,7 @@ fn statuses(word: &Word, told: &mut Told) -> Vec<StatusRange> {
         let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
         if end > 0 && end < part.len() {
             let text = format!("failonstatus: `{part}` is read as {}", &part[..end]);
-            told.warning(&word.at, text, Some("separate statuses by commas".to_owned()));
+            told.trap(&word.at, text, Some("separate statuses by commas".to_owned()));
         }
         match part[..end].parse() {
             Ok(status @ 100..=599) => ranges.push(StatusRange { first: status, last: status }),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Server;
 use super::server::on;
-use crate::apache::Directive;
 use crate::apache::meaning::Told;
+use crate::apache::{Directive, Place};
 
 /// What is said about sizes and times of a server; false when it is something else.
 pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mut Told) -> bool {
@@ -49,6 +49,7 @@ pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mu
         }
         ("ProxyTimeout", [number]) => match u64::try_from(whole(number)) {
             Ok(seconds @ 1..) => {
+                partly_read("ProxyTimeout", number, &directive.at, told);
                 server.proxy_timeout = Some(Duration::from_secs(seconds.min(86_400)));
                 Ok(())
             }
@@ -61,6 +62,15 @@ pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mu
         told.error(&directive.at, why, None);
     }
     true
+}
+
+/// Complains about a number with something behind it.
+pub(super) fn partly_read(name: &str, number: &str, at: &Place, told: &mut Told) {
+    if number.bytes().all(|b| b.is_ascii_digit()) {
+        return;
+    }
+    let text = format!("{name} {number} is read as {} seconds", whole(number));
+    told.trap(at, text, Some("write a whole number of seconds".to_owned()));
 }
 
 /// Digits up to what is none, as httpd reads numbers; those below zero are -1.

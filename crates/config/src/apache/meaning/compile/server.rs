@@ -7,7 +7,7 @@ use evenkeel_httpd::site::{
     EncodedSlashes, LookedAt, Matched, Pass, PassPath, SetEnvIf, SiteAddress, Via,
 };
 
-use super::bounds::bounded_line;
+use super::bounds::{bounded_line, partly_read};
 use super::logs::log_line;
 use super::pass::worker_name;
 use super::remote::remote_line;
@@ -315,7 +315,10 @@ impl Making {
             }
             ("TraceEnable", [word]) => server.trace = Some(!word.eq_ignore_ascii_case("off")),
             ("ProxyMaxForwards", [number]) => server.max_forwards = number.parse().ok(),
-            ("Timeout", [number]) => server.timeout = Some(seconds(number)),
+            ("Timeout", [number]) => {
+                partly_read("Timeout", number, &directive.at, told);
+                server.timeout = Some(seconds(number));
+            }
             ("KeepAlive", [word]) => server.keep_alive = Some(on(word)),
             ("KeepAliveTimeout", [time]) => server.keep_alive_timeout = Some(duration(time)),
             ("MaxKeepAliveRequests", [number]) => server.keep_alive_requests = number.parse().ok(),
