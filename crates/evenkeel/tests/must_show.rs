@@ -184,6 +184,13 @@ fn idle_connections_cost_less_than_two_kilobytes() {
         println!("skipped: fewer than {} descriptors may be opened", 2 * IDLE);
         return;
     }
+    // What else happens on the machine can only add to it: the least of three counts.
+    let each = (0..3).map(|_| each_idle(IDLE)).find(|each| *each < 2048);
+    assert!(each.is_some(), "three times 2048 bytes or more for each idle connection");
+}
+
+/// Bytes that an idle connection costs, of so many.
+fn each_idle(connections: usize) -> u64 {
     let origin = Origin::named("a");
     let server =
         Program::at(env!("CARGO_BIN_EXE_evenkeel")).start(&pool_of(&[origin.member()], ""));
@@ -191,14 +198,14 @@ fn idle_connections_cost_less_than_two_kilobytes() {
     let warm: Vec<Client> = (0..500).map(|_| one_request(web)).collect();
     drop(warm);
     let before = rss_of(server.pid());
-    let idle: Vec<Client> = (0..IDLE).map(|_| one_request(web)).collect();
+    let idle: Vec<Client> = (0..connections).map(|_| one_request(web)).collect();
     let after = rss_of(server.pid());
+    drop(idle);
     // Memory comes in pieces of 2 MiB, the last of which is not all used: one piece more or less
     // would be 230 bytes for each.
-    let each = after.saturating_sub(before).saturating_sub(2 << 20) / IDLE as u64;
-    println!("{each} bytes for each idle connection");
-    assert!(each < 2048, "{each} bytes each");
-    drop(idle);
+    let each = after.saturating_sub(before).saturating_sub(2 << 20) / connections as u64;
+    println!("{each} bytes for each idle connection ({before} before, {after} after)");
+    each
 }
 
 fn one_request(address: SocketAddr) -> Client {

@@ -252,7 +252,7 @@ fn ask(
     lines.kept = Some(client);
     let mut line = answer.status.to_string();
     for (name, origin) in ["a", "b", "c"].iter().zip(origins) {
-        if let Some(got) = origin.received().last() {
+        if let Some(got) = asked(&origin.received()) {
             line += &match script.heads {
                 true => whole(&got.head),
                 false => got_by(name, got, script.full),
@@ -266,6 +266,15 @@ fn ask(
         let _ = write!(line, " <<{}", answer.text());
     }
     line
+}
+
+/// The last request that is not a check of health: checks come when they come, and name nobody
+/// they are forwarded for.
+fn asked(received: &[Received]) -> Option<&Received> {
+    received.iter().rfind(|got| {
+        let check = ["/h", "/health"].contains(&got.head.target());
+        !check || got.head.field("x-forwarded-for").is_some()
+    })
 }
 
 /// What a member got.

@@ -48,7 +48,8 @@ fn headers_that_are_missing_malformed_slow_or_from_strangers_end_the_connection(
     let server = start(&config("tcp", &required, &[echo.member()], ""));
     let ends = |server: &Server, bytes: &[u8], cause: &str| {
         let mut client = connect(server.addr("l4"));
-        client.write_all(bytes).unwrap();
+        // Strangers may be gone before they have said a word.
+        let _ = client.write_all(bytes);
         let mut got = Vec::new();
         let _ = client.read_to_end(&mut got);
         assert!(got.is_empty(), "{cause}");
