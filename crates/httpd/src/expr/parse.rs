@@ -9,6 +9,73 @@ const DEPTH_MAX: u32 = 50;
 const FUNCTIONS: &[&str] =
     &["req", "http", "req_novary", "resp", "env", "reqenv", "note", "hc", "tolower", "toupper"];
 
+/// Variables that httpd's core, HTTP/2 and checks have; those of TLS begin with `SSL_`.
+const VARIABLES: &[&str] = &[
+    "API_VERSION",
+    "AUTH_TYPE",
+    "CONN_LOG_ID",
+    "CONN_REMOTE_ADDR",
+    "CONTENT_TYPE",
+    "CONTEXT_DOCUMENT_ROOT",
+    "CONTEXT_PREFIX",
+    "DOCUMENT_ROOT",
+    "DOCUMENT_URI",
+    "H2PUSH",
+    "H2_PUSH",
+    "H2_PUSHED",
+    "H2_PUSHED_ON",
+    "H2_STREAM_ID",
+    "H2_STREAM_TAG",
+    "HANDLER",
+    "HC_BODY",
+    "HTTP2",
+    "HTTPS",
+    "HTTP_ACCEPT",
+    "HTTP_COOKIE",
+    "HTTP_FORWARDED",
+    "HTTP_HOST",
+    "HTTP_PROXY_CONNECTION",
+    "HTTP_REFERER",
+    "HTTP_USER_AGENT",
+    "IPV6",
+    "IS_SUBREQ",
+    "LAST_MODIFIED",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "REMOTE_ADDR",
+    "REMOTE_HOST",
+    "REMOTE_IDENT",
+    "REMOTE_PORT",
+    "REMOTE_USER",
+    "REQUEST_FILENAME",
+    "REQUEST_LOG_ID",
+    "REQUEST_METHOD",
+    "REQUEST_SCHEME",
+    "REQUEST_STATUS",
+    "REQUEST_URI",
+    "SCRIPT_FILENAME",
+    "SCRIPT_GROUP",
+    "SCRIPT_USER",
+    "SERVER_ADDR",
+    "SERVER_ADMIN",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "SERVER_PROTOCOL",
+    "SERVER_PROTOCOL_VERSION",
+    "SERVER_PROTOCOL_VERSION_MAJOR",
+    "SERVER_PROTOCOL_VERSION_MINOR",
+    "SERVER_SOFTWARE",
+    "THE_REQUEST",
+    "TIME",
+    "TIME_DAY",
+    "TIME_HOUR",
+    "TIME_MIN",
+    "TIME_MON",
+    "TIME_SEC",
+    "TIME_WDAY",
+    "TIME_YEAR",
+];
+
 /// Reads a condition.
 ///
 /// # Errors
@@ -49,7 +116,13 @@ fn plain(parts: &mut Word, text: &str) {
 /// What stands between `%{` and `}`.
 fn place(inner: &str) -> Result<Part, String> {
     match inner.split_once(':') {
-        None => Ok(Part::Variable(inner.to_ascii_uppercase())),
+        None => {
+            let name = inner.to_ascii_uppercase();
+            match VARIABLES.contains(&&*name) || name.starts_with("SSL_") {
+                true => Ok(Part::Variable(name)),
+                false => Err(format!("Variable '{inner}' does not exist")),
+            }
+        }
         Some((name, argument)) => {
             let name = known(name)?;
             Ok(Part::Function(name, vec![Part::Plain(argument.as_bytes().to_vec())]))

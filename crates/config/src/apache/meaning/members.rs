@@ -144,6 +144,9 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
             }
             "hctemplate" => template(word, &mut probing, checks, told),
             "ping" => own.ping = time(word, 1000, told),
+            "secret" if word.value.len() > 63 => {
+                told.error(&word.at, "Secret length must be < 64 characters".to_owned(), None);
+            }
             "secret" => own.secret = Some(word.value.clone()),
             _ => told.error(&word.at, format!("unknown Worker parameter `{}`", word.key), None),
         }
@@ -222,9 +225,10 @@ fn pool_word(word: &Word, own: &mut MemberRules, pool: &mut Pool, told: &mut Tol
         // Sockets are bounded otherwise here.
         "min" => shown.min = some(u64::from(u32::MAX)),
         "smax" => shown.smax = some(u64::from(u32::MAX)),
-        "iobuffersize" => shown.io_buffer = number(word, 0, 1 << 30, told),
-        "receivebuffersize" => shown.receive_buffer = number(word, 0, 1 << 30, told),
+        "iobuffersize" => shown.io_buffer = buffer_size(word, told),
+        "receivebuffersize" => shown.receive_buffer = buffer_size(word, told),
         "addressttl" | "flushpackets" | "flushwait" | "enablereuse" | "flusher" => {
+            well_formed(word, told);
             let text = format!("{}={} has no effect here", word.key, word.value);
             told.warning(&word.at, text, None);
         }
@@ -237,6 +241,48 @@ fn pool_word(word: &Word, own: &mut MemberRules, pool: &mut Pool, told: &mut Tol
         _ => return false,
     }
     true
+}
+
+fn buffer_size(word: &Word, told: &mut Told) -> Option<u64> {
+    let size = number(word, 0, 1 << 30, told)?;
+    if (1..512).contains(&size) {
+        let text = format!("{} must be >= 512 bytes, or 0 for system default.", word.key);
+        told.error(&word.at, text, None);
+    }
+    Some(size)
+}
+
+/// Whether a word that has no effect here could have one in httpd.
+fn well_formed(word: &Word, told: &mut Told) {
+    let text = &*word.value;
+    let readable = match &*word.key {
+        "addressttl" if text == "-1" => true,
+        "addressttl" if text.starts_with('0') => number(word, 0, u64::MAX, told).is_some(),
+        "addressttl" => time(word, 1000, told).is_some(),
+        "enablereuse" => on(word, told),
+        "flushwait" => number(word, 0, 1000, told).is_some(),
+        "flushpackets" => one_of_three(word, told),
+        "flusher" => short(word, told),
+        _ => true,
+    };
+    // The readers above have said what is wrong; the value itself means nothing here.
+    let _ = readable;
+}
+
+fn one_of_three(word: &Word, told: &mut Told) -> bool {
+    let known = matches!(&*word.value.to_ascii_lowercase(), "on" | "off" | "auto");
+    if !known {
+        told.error(&word.at, "FlushPackets must be on|off|auto".to_owned(), None);
+    }
+    known
+}
+
+fn short(word: &Word, told: &mut Told) -> bool {
+    let fits = word.value.len() < 16;
+    if !fits {
+        told.error(&word.at, "flusher name length must be < 16 characters".to_owned(), None);
+    }
+    fits
 }
 
 fn status(word: &Word, member: &mut Member, own: &mut MemberRules, told: &mut Told) {

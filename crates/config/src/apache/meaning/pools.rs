@@ -78,6 +78,9 @@ pub(super) fn balancer(
             }
             "forcerecovery" => rules.no_forced_recovery = !on(word, told),
             "growth" => rules.growth = number(word, 1, 100, told).unwrap_or(0) as usize,
+            "nonce" if word.value.len() > 36 => {
+                told.error(&word.at, "Provided nonce is too large".to_owned(), None);
+            }
             "nonce" => rules.nonce = Some(word.value.clone()),
             "failontimeout" => rules.timeouts_count = on(word, told),
             "scolonpathdelim" => rules.semicolon_ends = on(word, told),
@@ -309,7 +312,9 @@ pub(super) fn on(word: &Word, told: &mut Told) -> bool {
 pub(super) fn number(word: &Word, least: u64, most: u64, told: &mut Told) -> Option<u64> {
     let end = word.value.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.value.len());
     let read = word.value[..end].parse().ok();
-    let value = read.or((end == 0).then_some(0)).filter(|value| (least..=most).contains(value));
+    // A sign before it is no digit, but a mistake.
+    let none = end == 0 && !word.value.starts_with('-');
+    let value = read.or(none.then_some(0)).filter(|value| (least..=most).contains(value));
     match value {
         None => {
             let message = format!("{} must be a whole number from {least} to {most}", word.key);

@@ -7,6 +7,29 @@ use super::server::on;
 use crate::apache::meaning::Told;
 use crate::apache::{Directive, Place};
 
+/// Directives that take one of some words, in lower case.
+const WORDS: &[(&str, &[&str])] = &[
+    ("AllowEncodedSlashes", &["on", "off", "nodecode"]),
+    ("HostnameLookups", &["on", "off", "double"]),
+    ("ProxyVia", &["off", "on", "full", "block"]),
+    ("ServerSignature", &["on", "off", "email"]),
+    ("ServerTokens", &["prod", "productonly", "major", "minor", "min", "minimal", "os", "full"]),
+    ("TraceEnable", &["on", "off", "extended"]),
+    ("UseCanonicalName", &["on", "off", "dns"]),
+];
+
+/// Tells words that are none of those that a directive takes.
+pub(super) fn known_word(directive: &Directive, told: &mut Told) {
+    let Some((_, words)) = WORDS.iter().find(|(name, _)| *name == directive.canonical) else {
+        return;
+    };
+    let word = directive.args.first().map_or("", |arg| &*arg.text);
+    if !words.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+        let text = format!("{} must be one of: {}", directive.canonical, words.join(" | "));
+        told.error(&directive.at, text, None);
+    }
+}
+
 /// What is said about sizes and times of a server; false when it is something else.
 pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mut Told) -> bool {
     let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
@@ -55,6 +78,9 @@ pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mu
             }
             _ => Err("Proxy Timeout must be at least 1 second.".to_owned()),
         },
+        ("KeepAliveTimeout", [time]) if !time.starts_with(|c: char| c.is_ascii_digit()) => {
+            Err("KeepAliveTimeout has wrong format".to_owned())
+        }
         ("BalancerPersist", [word]) if !on(word) => Ok(()),
         _ => return false,
     };

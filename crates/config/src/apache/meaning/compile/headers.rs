@@ -34,6 +34,9 @@ pub(super) fn rule(directive: &Directive, request: bool) -> Result<HeaderRule, S
     let [op, name, values @ ..] = &args[..] else {
         return Err(format!("{} takes an action and a name", directive.name));
     };
+    if request && op.eq_ignore_ascii_case("echo") {
+        return Err("Header echo only valid on Header directives".to_owned());
+    }
     let change = change(&op.to_ascii_lowercase(), name, values)?;
     let name = name.trim_end_matches(':');
     if !matches!(change, Change::Echo(_)) && !is_name(name) {
@@ -50,6 +53,10 @@ pub(super) fn is_name(name: &str) -> bool {
 
 pub(super) fn condition(word: &str) -> Result<Option<When>, String> {
     if let Some(name) = word.strip_prefix("env=") {
+        if name.is_empty() {
+            let text = "missing environment variable name: the clause has the form env=envar";
+            return Err(text.to_owned());
+        }
         return Ok(Some(match name.strip_prefix('!') {
             Some(name) => When::Env(name.to_owned(), false),
             None => When::Env(name.to_owned(), true),

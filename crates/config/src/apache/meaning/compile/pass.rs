@@ -7,7 +7,7 @@ use super::server::split_balancer;
 use super::{Making, TargetOf};
 use crate::apache::meaning::Told;
 use crate::apache::meaning::sites::{MemberLine, Word, is_balancer, words};
-use crate::apache::{Directive, Place as At};
+use crate::apache::{Arg, Directive, Place as At};
 
 impl Making {
     /// `ProxyPass [path] url [words]` and `ProxyPassMatch`; in a location the path is its own.
@@ -18,35 +18,13 @@ impl Making {
         scope: usize,
         told: &mut Told,
     ) -> Option<Pass> {
-        let (at, mut args) = (&directive.at, &directive.args[..]);
-        let mut is_match = directive.canonical == "ProxyPassMatch";
-        let path = match within {
-            Some(Matched::Start(path)) => PassPath::Start(path.clone()),
-            // A location by pattern: only with its groups, or as a match of its own.
-            Some(Matched::Found(pattern)) => PassPath::Found(pattern.clone(), true),
-            // httpd compares the pattern itself with the path, so it never matches.
-            Some(Matched::Shell(pattern)) => PassPath::Start(pattern.clone()),
-            None => {
-                let (first, rest) = args.split_first()?;
-                args = rest;
-                let mut text = &*first.text;
-                if text == "~" {
-                    let (second, rest) = args.split_first()?;
-                    (text, args, is_match) = (&second.text, rest, true);
-                }
-                match is_match {
-                    false => PassPath::Start(text.to_owned()),
-                    true => match Pattern::new(text, false) {
-                        Ok(pattern) => PassPath::Found(pattern, false),
-                        Err(why) => {
-                            told.error(at, format!("ProxyPassMatch {text}: {why}"), None);
-                            return None;
-                        }
-                    },
-                }
-            }
+        let at = &directive.at;
+        let (path, args, is_match) = path_of(directive, within, told)?;
+        let Some((url, rest)) = args.split_first() else {
+            let text = format!("{} needs a path when not defined in a location", directive.name);
+            told.error(at, text, None);
+            return None;
         };
-        let (url, rest) = args.split_first()?;
         self.names_path(&url.text, &path, directive, scope);
         let (mut words, flags) = words(rest, at);
         let mapping =
@@ -157,6 +135,46 @@ impl Making {
         }
         self.workers.push((line, name, scope));
         self.workers.len() - 1
+    }
+}
+
+/// What a rule matches, what follows it on its line, and whether it is a `ProxyPassMatch`.
+fn path_of<'a>(
+    directive: &'a Directive,
+    within: Option<&Matched>,
+    told: &mut Told,
+) -> Option<(PassPath, &'a [Arg], bool)> {
+    let args = &directive.args[..];
+    let is_match = directive.canonical == "ProxyPassMatch";
+    match within {
+        Some(Matched::Start(path)) => return Some((PassPath::Start(path.clone()), args, is_match)),
+        // A location by pattern: only with its groups, or as a match of its own.
+        Some(Matched::Found(pattern)) => {
+            return Some((PassPath::Found(pattern.clone(), true), args, is_match));
+        }
+        // httpd compares the pattern itself with the path, so it never matches.
+        Some(Matched::Shell(text)) => {
+            return Some((PassPath::Start(text.clone()), args, is_match));
+        }
+        None => {}
+    }
+    let (first, args) = args.split_first()?;
+    let (text, args, is_match) = match &*first.text {
+        "~" => {
+            let (second, args) = args.split_first()?;
+            (&second.text, args, true)
+        }
+        _ => (&first.text, args, is_match),
+    };
+    if !is_match {
+        return Some((PassPath::Start(text.clone()), args, false));
+    }
+    match Pattern::new(text, false) {
+        Ok(pattern) => Some((PassPath::Found(pattern, false), args, true)),
+        Err(why) => {
+            told.error(&directive.at, format!("ProxyPassMatch {text}: {why}"), None);
+            None
+        }
     }
 }
 

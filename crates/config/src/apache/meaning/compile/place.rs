@@ -308,6 +308,16 @@ pub(super) fn redirect(directive: &Directive) -> Result<Redirect, String> {
         words.remove(0);
     }
     let (path, to) = match &words[..] {
+        [_, _] if !(300..400).contains(&status) => {
+            return Err("Redirect URL not valid for this status".to_owned());
+        }
+        [path, to]
+            if directive.canonical != "RedirectMatch"
+                && !to.contains("://")
+                && !to.starts_with('/') =>
+        {
+            return Err(format!("Redirect {path} to non-URL {to}"));
+        }
         [path, to] => (*path, *to),
         [path] if !(300..400).contains(&status) => (*path, ""),
         // In a location: everything in it.

@@ -205,7 +205,12 @@ fn rule(
                     "" | "temp" => 302,
                     "permanent" => 301,
                     "seeother" => 303,
-                    number => number.parse().map_err(|_| format!("R={number}: no status"))?,
+                    number => {
+                        let status = number.parse().ok().filter(|s| (100..600).contains(s));
+                        status.ok_or_else(|| {
+                            format!("invalid HTTP response code '{number}' for flag 'R'")
+                        })?
+                    }
                 });
             }
             "F" | "FORBIDDEN" => flags.redirect = Some(403),
@@ -227,7 +232,8 @@ fn rule(
                     (None, None) => (value.to_owned(), Some(String::new())),
                 });
             }
-            "NS" | "NOSUBREQ" | "QSL" | "T" | "TYPE" | "H" | "DPI" => {}
+            "BNP" | "BACKREFNOPLUS" | "UNSAFEPREFIXSTAT" | "NS" | "NOSUBREQ" | "QSL" | "T"
+            | "TYPE" | "H" | "DPI" => {}
             _ => return Err(format!("unknown flag `{name}`")),
         }
     }

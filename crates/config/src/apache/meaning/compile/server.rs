@@ -7,7 +7,7 @@ use evenkeel_httpd::site::{
     EncodedSlashes, LookedAt, Matched, Pass, PassPath, SetEnvIf, SiteAddress, Via,
 };
 
-use super::bounds::{bounded_line, partly_read};
+use super::bounds::{bounded_line, known_word, partly_read};
 use super::logs::log_line;
 use super::pass::worker_name;
 use super::remote::remote_line;
@@ -41,6 +41,7 @@ impl Making {
         for node in nodes {
             match node {
                 Node::Directive(directive) => {
+                    known_word(directive, told);
                     let known = self.server_line(directive, scope, server, told)
                         || self.place_line(directive, &mut server.everywhere, told);
                     fate(directive, known, told);
@@ -320,7 +321,9 @@ impl Making {
                 server.timeout = Some(seconds(number));
             }
             ("KeepAlive", [word]) => server.keep_alive = Some(on(word)),
-            ("KeepAliveTimeout", [time]) => server.keep_alive_timeout = Some(duration(time)),
+            ("KeepAliveTimeout", [time]) if time.starts_with(|c: char| c.is_ascii_digit()) => {
+                server.keep_alive_timeout = Some(duration(time))
+            }
             ("MaxKeepAliveRequests", [number]) => server.keep_alive_requests = number.parse().ok(),
             ("ServerRoot", [path]) => self.root = path.into(),
             ("DefaultRuntimeDir", [path]) => self.runtime = Some(path.into()),
