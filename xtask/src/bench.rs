@@ -13,6 +13,7 @@ mod report;
 mod row;
 mod setup;
 mod source;
+mod tool;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,6 +82,10 @@ pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
     pin::to_core(pin::DRIVER_CORE)?;
     let mut driver = Driver::start(&target)?;
     let out = target.join("bench");
+    tool::certificate(&out.join("tls"))?;
+    for tool in rows.iter().filter_map(|row| row.tool) {
+        tool.provide()?;
+    }
     let mut report = Report::new(pace.rounds, pace.window);
     let mut running = Vec::new();
     for peer in peers {

@@ -145,9 +145,21 @@ impl Stream {
             }
             Stream::Unix(_) => {}
             Stream::Memory(stream) => stream.reset_on_close(),
-            Stream::Tls(stream) => stream.with_inner(Stream::reset_on_close),
+            Stream::Tls(stream) => {
+                stream.break_off();
+                stream.with_inner(Stream::reset_on_close);
+            }
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => stream.reset_on_close(),
+        }
+    }
+
+    /// Before a connection is dropped whose every answer was sent whole: tells a client of TLS that
+    /// this is the end, without waiting. Nothing otherwise, nor after
+    /// [`Stream::reset_on_close`].
+    pub fn say_end(&self) {
+        if let Stream::Tls(stream) = self {
+            stream.say_end();
         }
     }
 }
@@ -246,7 +258,7 @@ impl SendHalf<'_> {
             SendHalf::Tcp(half) => Pin::new(half).poll_write_vectored(cx, slices),
             SendHalf::Unix(half) => Pin::new(half).poll_write_vectored(cx, slices),
             SendHalf::Memory(stream) => stream.poll_write(cx, slices),
-            SendHalf::Tls(stream) => stream.poll_write(cx, slices),
+            SendHalf::Tls(stream) => stream.poll_write(cx, slices, false),
             #[cfg(feature = "sim")]
             SendHalf::Sim(stream) => stream.poll_write(cx, slices),
         }
@@ -258,7 +270,11 @@ impl SendHalf<'_> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let SendHalf::Tcp(half) = self else { return self.poll_send(cx, slices) };
+        let half = match self {
+            SendHalf::Tcp(half) => half,
+            SendHalf::Tls(stream) => return stream.poll_write(cx, slices, true),
+            _ => return self.poll_send(cx, slices),
+        };
         let stream: &TcpStream = half.as_ref();
         loop {
             ready!(stream.poll_write_ready(cx))?;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
@@ -178,11 +178,16 @@ impl TlsStream {
         &self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
+        last: bool,
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state.borrow_mut();
         if state.taken == 0 {
             ready!(state.poll_flush(cx))?;
             state.taken = state.session.writer().write_vectored(slices)?;
+            // The end goes in the same call, once all that is before it does.
+            if last && state.taken == slices.iter().map(|slice| slice.len()).sum::<usize>() {
+                state.end();
+            }
         }
         // Whoever sent them waits until their records are on their way: nobody else would send them.
         ready!(state.poll_flush(cx))?;
@@ -191,16 +196,36 @@ impl TlsStream {
 
     pub(crate) fn poll_finish(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state.borrow_mut();
-        if !state.finishing {
-            state.finishing = true;
-            state.session.send_close_notify();
-        }
+        state.end();
         ready!(state.poll_flush(cx))?;
         state.inner.split().1.poll_finish(cx)
+    }
+
+    /// Says that nothing more comes, if the system takes it at once: whoever reads to the end can
+    /// tell that it has everything (RFC 8446 section 6.1). Not after [`TlsStream::break_off`].
+    pub(crate) fn say_end(&self) {
+        let mut state = self.state.borrow_mut();
+        if !state.finishing && !state.session.is_handshaking() {
+            state.end();
+            // Who does not read has no use for it either.
+            let _ = state.poll_flush(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    /// The end that follows is not the end of what was to be sent.
+    pub(crate) fn break_off(&self) {
+        self.state.borrow_mut().finishing = true;
     }
 }
 
 impl State {
+    fn end(&mut self) {
+        if !self.finishing {
+            self.finishing = true;
+            self.session.send_close_notify();
+        }
+    }
+
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.is_handshaking() {
             ready!(self.poll_flush(cx))?;

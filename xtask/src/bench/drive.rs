@@ -6,6 +6,7 @@
 mod load;
 mod origin;
 mod sample;
+mod tool;
 mod udp;
 
 use std::io::{self, BufRead, Write};
@@ -21,6 +22,7 @@ use crate::shell::Failure;
 use load::Load;
 use origin::Origins;
 use sample::Sample;
+use tool::ToolLoad;
 use udp::{UdpLoad, UdpOrigins};
 
 /// What to measure once.
@@ -42,6 +44,9 @@ pub(super) struct Order {
     pub(super) rate: f64,
     pub(super) warmup: Duration,
     pub(super) window: Duration,
+    /// A program with its arguments that offers the load, and how often it runs; empty: this one.
+    pub(super) command: Vec<String>,
+    pub(super) copies: usize,
     /// The processes of the proxy, whose CPU time is read at both ends of the window.
     pub(super) pids: Vec<u32>,
 }
@@ -52,6 +57,9 @@ const ORIGIN: u64 = 1;
 const CLIENT: u64 = 2;
 const UDP_ORIGIN: u64 = 3;
 const UDP_CLIENT: u64 = 4;
+
+/// How long after the window another program's load may go on.
+const TOOL_ENDS: Duration = Duration::from_secs(5);
 
 /// Enough for a whole burst at any number of connections.
 const EVENTS: usize = 1024;
@@ -77,8 +85,19 @@ trait Offered {
         scratch: &mut [u8],
     ) -> io::Result<()>;
 
-    /// What came of the window, as far as this side sees it.
-    fn result(self: Box<Self>, elapsed: Duration) -> Value;
+    /// Other processes that belong to the load.
+    fn pids(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// Whether the load has ended, after the window.
+    fn is_over(&mut self) -> bool {
+        true
+    }
+
+    /// What came of the window, as far as this side sees it. `served`: what the origins answered
+    /// in it.
+    fn result(self: Box<Self>, served: u64, elapsed: Duration) -> Value;
 }
 
 /// The event loop's own state.
@@ -117,6 +136,7 @@ impl Loop {
     fn measure(&mut self, order: &Order) -> io::Result<Value> {
         let mut load: Box<dyn Offered> = match order.udp {
             true => Box::new(UdpLoad::new(order)),
+            false if !order.command.is_empty() => Box::new(ToolLoad::new(order)),
             false => Box::new(Load::new(order)),
         };
         let begin = Instant::now();
@@ -125,12 +145,17 @@ impl Loop {
         self.turn_until(load.as_mut(), begin + order.warmup)?;
         load.begin_window();
         let served = self.served(order.udp);
-        let (first, from) = (Sample::take(&order.pids), Instant::now());
+        let own = load.pids();
+        let (first, from) = (Sample::take(&order.pids, &own), Instant::now());
         self.turn_until(load.as_mut(), from + order.window)?;
-        let (last, elapsed) = (Sample::take(&order.pids), from.elapsed());
+        let (last, elapsed) = (Sample::take(&order.pids, &own), from.elapsed());
         let shares = self.served(order.udp).into_iter().zip(served);
         let shares: Vec<u64> = shares.map(|(now, before)| now - before).collect();
-        let mut result = load.result(elapsed);
+        let end = Instant::now() + TOOL_ENDS;
+        while !load.is_over() && Instant::now() < end {
+            self.turn_until(load.as_mut(), Instant::now() + Duration::from_millis(20))?;
+        }
+        let mut result = load.result(shares.iter().sum(), elapsed);
         last.minus(&first).describe(elapsed, &mut result);
         result["origins"] = json!(shares);
         result["memory"] = json!(sample::private_bytes(&order.pids).saturating_sub(empty));
@@ -207,6 +232,8 @@ impl Order {
             "connections": self.connections,
             "close": self.close,
             "rate": self.rate,
+            "command": self.command,
+            "copies": self.copies,
             "warmup": self.warmup.as_secs_f64(),
             "window": self.window.as_secs_f64(),
             "pids": self.pids,
@@ -218,6 +245,7 @@ impl Order {
         let number = |key: &str| usize::try_from(value[key].as_u64()?).ok();
         let seconds = |key: &str| Duration::try_from_secs_f64(value[key].as_f64()?).ok();
         let pids = value["pids"].as_array()?.iter().filter_map(Value::as_u64);
+        let words = value["command"].as_array()?.iter().filter_map(Value::as_str);
         Some(Order {
             target: value["target"].as_str()?.parse().ok()?,
             udp: value["udp"].as_bool()?,
@@ -228,6 +256,8 @@ impl Order {
             connections: number("connections")?,
             close: value["close"].as_bool()?,
             rate: value["rate"].as_f64()?,
+            command: words.map(str::to_owned).collect(),
+            copies: number("copies")?,
             warmup: seconds("warmup")?,
             window: seconds("window")?,
             pids: pids.filter_map(|pid| u32::try_from(pid).ok()).collect(),
@@ -284,6 +314,8 @@ mod tests {
             connections: 64,
             close: true,
             rate: 0.0,
+            command: vec!["h2load".to_owned(), "-H".to_owned(), "a: b".to_owned()],
+            copies: 1,
             warmup: Duration::from_millis(300),
             window: Duration::from_secs(2),
             pids: vec![1, 2],

@@ -12,6 +12,9 @@ use super::peer::RunningPeer;
 use super::row::{Mode, Row};
 use crate::shell::{self, Failure};
 
+/// How much longer than the window another program offers its load: it needs time to start.
+const TOOL_MORE: Duration = Duration::from_millis(400);
+
 /// A started driver; it ends with its value.
 pub(super) struct Driver {
     child: Child,
@@ -54,7 +57,12 @@ impl Driver {
         window: Duration,
         rate: f64,
     ) -> Result<Value, Failure> {
+        let time = warmup + window + TOOL_MORE;
+        let tool = row.tool.map(|tool| tool.load(row, peer.address(row.mode), time));
+        let (command, copies) = tool.map(|load| (load.words, load.copies)).unwrap_or_default();
         let order = Order {
+            command,
+            copies,
             target: peer.address(row.mode),
             udp: matches!(row.mode, Mode::Udp | Mode::Dns),
             size: row.size,

