@@ -53,7 +53,10 @@ pub(crate) const SERVER: &[Row<Server>] = &[
         doc: "How the kernel is asked.",
         set: |server, value, reader| {
             if peek_text(value).is_some_and(|text| text == "uring") {
-                reader.not_yet(value.span(), "io \"uring\"");
+                let message = "io \"uring\" is not available in this version";
+                let help = "write \"auto\": a ring was measured and was slower than epoll, see \
+                            docs/performance-notes.md";
+                reader.error_help(value.span(), message, "expected \"auto\" or \"epoll\"", help);
             } else if let Some(io) =
                 value.one_of(reader, &[("auto", Io::Auto), ("epoll", Io::Epoll)])
             {
