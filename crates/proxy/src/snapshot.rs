@@ -1,6 +1,7 @@
 //! A plan made ready to serve: routes indexed, templates and edits compiled, pools joined to the
 //! members that survive. Immutable and shared by all cores; a change makes a new one.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -384,29 +385,28 @@ impl PoolRt {
         if let Some(same) = old.filter(|old| old.plan == *plan && same_tls(old)) {
             return same.clone();
         }
-        let survivor = |member: &plan::Member| {
-            let old = old.filter(|old| old.plan.tls == plan.tls)?;
-            let same = |m: &plan::Member| m.address == member.address && m.tag == member.tag;
-            old.members.get(old.plan.members.iter().position(same)?)
+        let old_members = old.filter(|old| old.plan.tls == plan.tls);
+        let survivors: HashMap<_, &MemberRt> = old_members
+            .iter()
+            .flat_map(|old| old.plan.members.iter().zip(&old.members).rev())
+            .map(|(member, rt)| ((&member.address, &member.tag), rt))
+            .collect();
+        let plain = |at: usize| {
+            plan.rules.as_ref().and_then(|rules| rules.member(at)).is_some_and(|own| own.plain)
         };
-        let plain = |member: &plan::Member| {
-            let at = plan.members.iter().position(|other| std::ptr::eq(other, member));
-            let rules = plan.rules.as_ref().zip(at);
-            rules.and_then(|(rules, at)| rules.member(at)).is_some_and(|own| own.plain)
-        };
-        let member_rt = |member: &plan::Member, names: &mut Names| MemberRt {
+        let mut member_rt = |(at, member): (usize, &plan::Member)| MemberRt {
             id: names.intern(&member.tag),
             label: member.address.to_string().into(),
-            targets: match survivor(member) {
+            targets: match survivors.get(&(&member.address, &member.tag)) {
                 Some(old) => old.targets.clone(),
                 None => Targets::new(&member.address),
             },
             tls_name: tls
                 .as_ref()
-                .filter(|_| !plain(member))
+                .filter(|_| !plain(at))
                 .and_then(|tls| tls.name().or_else(|| name_of(member))),
         };
-        let members = plan.members.iter().map(|member| member_rt(member, names)).collect();
+        let members = plan.members.iter().enumerate().map(&mut member_rt).collect();
         let now = balance::Micros(now.0);
         let (before, kin) = (old.map(|old| &*old.balance), kin.map(|kin| &*kin.balance));
         let balance = balance::Pool::sharing(plan, before, kin, now);
