@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub plan: Arc<plan::Plan>,
     /// In plan order.
     pub listeners: Vec<ListenerRt>,
+    /// Positions of listeners by their numbers.
+    by_number: Box<[u16]>,
     /// In plan order, then one per listener with a pool of its own.
     pub routes: Vec<RouteRt>,
     /// In plan order.
@@ -155,6 +157,7 @@ impl Snapshot {
             generation: 0,
             plan: Arc::default(),
             listeners: Vec::new(),
+            by_number: Box::default(),
             routes: Vec::new(),
             pools: Vec::new(),
         }
@@ -173,7 +176,8 @@ impl Snapshot {
         now: Micros,
     ) -> Result<Snapshot, BadPattern> {
         let pools = pools(&plan, old, names, tls, now);
-        let find = |name: &plan::Name| pools.iter().find(|pool| pool.plan.name == *name).cloned();
+        let by_name: HashMap<&str, &Arc<PoolRt>> = named(&pools);
+        let find = |name: &plan::Name| by_name.get(name.as_str()).map(|pool| Arc::clone(pool));
         let mut routes = Vec::new();
         for route in &plan.routes {
             // The plan was checked: its pools exist. Were it not so, the route would be passed over.
@@ -201,7 +205,9 @@ impl Snapshot {
             let (kept, ways) = (old.listener_named(&listener.name), (fallback, redirect));
             listeners.push(ListenerRt::build(listener, &plan.routes, kept, ways, names, tls)?);
         }
-        Ok(Snapshot { generation: old.generation + 1, plan, listeners, routes, pools })
+        drop(by_name);
+        let by_number = by_number(&listeners);
+        Ok(Snapshot { generation: old.generation + 1, plan, listeners, by_number, routes, pools })
     }
 
     /// The pool of that name.
@@ -215,7 +221,7 @@ impl Snapshot {
 
     /// The listener of that number.
     pub fn listener(&self, id: u32) -> Option<&ListenerRt> {
-        self.listeners.iter().find(|listener| listener.id == id)
+        self.listeners.get(usize::from(*self.by_number.get(id as usize)?))
     }
 
     /// The route that takes a connection of a TCP listener by the names in its ClientHello.
@@ -265,7 +271,7 @@ impl ListenerRt {
         };
         let kept = old.and_then(|old| old.quic.clone());
         Ok(ListenerRt {
-            id: names.intern(&plan.name),
+            id: names.intern_listener(&plan.name),
             limits: request_limits(&plan.limits),
             router,
             server_names,
@@ -343,6 +349,21 @@ impl RouteRt {
     }
 }
 
+/// Pools by name; of several, the first.
+fn named(pools: &[Arc<PoolRt>]) -> HashMap<&str, &Arc<PoolRt>> {
+    pools.iter().rev().map(|pool| (pool.plan.name.as_str(), pool)).collect()
+}
+
+/// Positions of listeners by their numbers, since every request asks for its own.
+fn by_number(listeners: &[ListenerRt]) -> Box<[u16]> {
+    let most = listeners.iter().map(|listener| listener.id as usize + 1).max().unwrap_or(0);
+    let mut positions = vec![u16::MAX; most].into_boxed_slice();
+    for (at, listener) in listeners.iter().enumerate().rev() {
+        positions[listener.id as usize] = u16::try_from(at).unwrap_or(u16::MAX);
+    }
+    positions
+}
+
 /// Pools in plan order; those that share the members of another are made after it.
 fn pools(
     plan: &plan::Plan,
@@ -352,6 +373,7 @@ fn pools(
     now: Micros,
 ) -> Vec<Arc<PoolRt>> {
     let shares = |pool: &plan::Pool| pool.rules.as_ref().and_then(|rules| rules.shares.clone());
+    let before = named(&old.pools);
     let mut made: Vec<(usize, Arc<PoolRt>)> = Vec::new();
     for sharing in [false, true] {
         for (at, pool) in plan.pools.iter().enumerate() {
@@ -360,7 +382,7 @@ fn pools(
                 let kin = whose.and_then(|whose| {
                     made.iter().map(|(_, made)| made).find(|made| made.plan.name == whose).cloned()
                 });
-                let old = old.pool(&pool.name);
+                let old = before.get(pool.name.as_str()).copied();
                 made.push((at, PoolRt::build(pool, (old, kin.as_ref()), names, tls, now)));
             }
         }
