@@ -44,7 +44,10 @@ impl Namespace {
         let (here, there) = (&self.name, &other.name);
         self.ip(&format!("link add {device} type veth peer name {its} netns {there}"));
         for (host, device) in [(here, device), (there, its)] {
-            assert!(ip(&["-n", host, "link", "set", "dev", device, "up"]), "{device} does not come up");
+            assert!(
+                ip(&["-n", host, "link", "set", "dev", device, "up"]),
+                "{device} does not come up"
+            );
         }
     }
 

@@ -142,7 +142,7 @@ impl Shared {
     fn begin(&self) -> Stream {
         self.used.set(clock::now());
         let (near, far) = pipe::pair(PIPE_BYTES);
-        tokio::task::spawn_local(self.back.carry(far));
+        tokio::task::spawn_local(Box::pin(self.back.carry(far)));
         Stream::Memory(near)
     }
 }
