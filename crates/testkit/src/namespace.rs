@@ -15,12 +15,11 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// A new host; `None`, with a line that says why, where there can be none.
+    /// A new host; `None` where there can be none: without root, or without iproute2.
     pub fn new() -> Option<Namespace> {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("ek{}-{}", std::process::id(), MADE.fetch_add(1, Relaxed));
         if !ip(&["netns", "add", &name]) {
-            eprintln!("skipped: no network namespaces; they need root and iproute2");
             return None;
         }
         let namespace = Namespace { name };

@@ -35,7 +35,10 @@ fn front(protocol: &str, member: SocketAddr) -> String {
 
 #[test]
 fn members_see_the_clients_own_address() {
-    let Some([client, balancer, member]) = hosts() else { return };
+    let Some([client, balancer, member]) = hosts() else {
+        eprintln!("skipped: no network namespaces; they need root and iproute2");
+        return;
+    };
     let start = |config: &str| balancer.inside(|| crate::start(config));
 
     let listener = member.inside(|| TcpListener::bind("10.77.2.2:0").unwrap());
