@@ -67,6 +67,8 @@ pub enum Fault {
     NoCertificate,
     /// The other side's certificate is not believed.
     BadCertificate,
+    /// There is no certificate to show for the name that the client asked for.
+    NothingToShow,
     /// Anything else: the other side broke the protocol, or does not speak it.
     Other,
 }
@@ -78,6 +80,8 @@ pub fn fault(error: &io::Error) -> Fault {
     match (inner, error.kind()) {
         (Some(Error::AlertReceived(_)), _) => Fault::Alert,
         (Some(Error::PeerIncompatible(_)), _) => Fault::Unshared,
+        // The engine says so in words only, and only here.
+        (Some(Error::General(_)), _) => Fault::NothingToShow,
         (Some(Error::NoCertificatesPresented), _) => Fault::NoCertificate,
         (Some(Error::InvalidCertificate(_) | Error::InvalidCertRevocationList(_)), _) => {
             Fault::BadCertificate

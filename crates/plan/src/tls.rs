@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Ordered;
+
 /// How a listener speaks TLS.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListenerTls {
@@ -79,12 +81,15 @@ pub struct CertificateFiles {
     pub key: PathBuf,
     /// DER: an OCSP answer (RFC 6960) to staple to the certificate, 16 KiB at most.
     pub ocsp: Option<PathBuf>,
+    /// The files are written when the certificate comes from its authority; until then there may
+    /// be none.
+    pub ordered: Option<Ordered>,
 }
 
 impl CertificateFiles {
     /// A certificate and its key, and nothing more.
     pub fn new(cert: PathBuf, key: PathBuf) -> CertificateFiles {
-        CertificateFiles { cert, key, ocsp: None }
+        CertificateFiles { cert, key, ocsp: None, ordered: None }
     }
 }
 

@@ -45,6 +45,8 @@ failures! {
     TLS_UNSHARED = 0 "tls-unshared" Downstream, "The client has no version, cipher suite or signature scheme of TLS in common with the listener.";
     TLS_NO_CERTIFICATE = 0 "tls-no-certificate" Downstream, "The client showed no certificate, and clients is required.";
     TLS_BAD_CERTIFICATE = 0 "tls-bad-certificate" Downstream, "The client's certificate is not believed: its signer is unknown, its time is over, or it was revoked.";
+    TLS_NOT_ISSUED = 0 "tls-not-issued" Downstream, "The certificate for the name that the client asked for has not come from its authority yet.";
+    TLS_PROOF = 0 "tls-proof" Downstream, "A certificate authority looked at the proof of a name in a handshake (tls-alpn-01), and got it; such a connection carries nothing else.";
     TLS_CROWDED = 0 "tls-crowded" Downstream, "limits.handshakes was reached, and the client's TLS handshake, older than a second, gave way.";
     MISDIRECTED = 421 "misdirected" Downstream, "The connection asked for another server name, and this host has another certificate on the listener.";
     TLS_TIMEOUT = 0 "tls-timeout" Downstream, "The client's TLS handshake did not end within timeouts.header.";

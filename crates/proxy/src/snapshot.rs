@@ -8,7 +8,7 @@ use evenkeel_balance as balance;
 use evenkeel_net::{Micros, connect};
 use evenkeel_observe::metrics::Names;
 use evenkeel_plan as plan;
-use evenkeel_tls::{Loaded, Members, Server, ServerName as TlsName};
+use evenkeel_tls::{Loaded, Members, Proofs, Server, ServerName as TlsName};
 use evenkeel_wire::http1;
 
 use crate::filter::edits::Edits;
@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub routes: Vec<RouteRt>,
     /// In plan order.
     pub pools: Vec<Arc<PoolRt>>,
+    /// What proves names to certificate authorities.
+    proofs: Arc<Proofs>,
 }
 
 /// A listener ready to serve.
@@ -156,6 +158,7 @@ impl Snapshot {
             listeners: Vec::new(),
             routes: Vec::new(),
             pools: Vec::new(),
+            proofs: Arc::default(),
         }
     }
 
@@ -200,7 +203,8 @@ impl Snapshot {
             let (kept, ways) = (old.listener_named(&listener.name), (fallback, redirect));
             listeners.push(ListenerRt::build(listener, &plan.routes, kept, ways, names, tls)?);
         }
-        Ok(Snapshot { generation: old.generation + 1, plan, listeners, routes, pools })
+        let (generation, proofs) = (old.generation + 1, tls.proofs.clone());
+        Ok(Snapshot { generation, plan, listeners, routes, pools, proofs })
     }
 
     /// The pool of that name.
@@ -238,6 +242,12 @@ impl Snapshot {
         let redirect = self.routes.get(listener.redirect? as usize);
         let served = asked.https || asked.host().is_empty() || asked.path().starts_with(PROOFS);
         redirect.filter(|_| !served)
+    }
+
+    /// The proof that a certificate authority asks for, if it is ours to give: whoever else proves
+    /// names from behind us is left to the routes.
+    pub(crate) fn find_proof(&self, asked: &Asked) -> Option<Arc<str>> {
+        self.proofs.answer(asked.path().strip_prefix(PROOFS)?)
     }
 
     /// The route that takes a request on the listener.

@@ -14,6 +14,7 @@ use rustls::{CipherSuite, KeyLog, ServerConfig, SupportedCipherSuite, SupportedP
 
 use crate::clients;
 use crate::files::{self, Certificate, Stamp};
+use crate::proofs::Proofs;
 use crate::store::Store;
 use crate::tickets::{Secrets, Ticketer};
 
@@ -26,6 +27,7 @@ pub struct Server {
     /// Of the file of ticket keys.
     pub(crate) tickets_stamps: Vec<Stamp>,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
+    proofs: Arc<Proofs>,
     serving: ArcSwap<Serving>,
 }
 
@@ -53,6 +55,7 @@ pub(crate) struct Parts<'a> {
     /// For tickets, unless a file has others.
     pub(crate) own: &'a Arc<Secrets>,
     pub(crate) key_log: &'a Option<Arc<dyn KeyLog>>,
+    pub(crate) proofs: &'a Arc<Proofs>,
 }
 
 impl Server {
@@ -61,7 +64,7 @@ impl Server {
         parts: &Parts<'_>,
         certificates: Vec<Arc<Certificate>>,
     ) -> Result<Server, String> {
-        let &Parts { name, plan, alpn, own, key_log } = parts;
+        let &Parts { name, plan, alpn, own, key_log, proofs } = parts;
         let tickets_stamps = plan.ticket_keys.iter().map(|path| files::stamp(path)).collect();
         let secrets = plan.ticket_keys.as_ref().map(|path| Secrets::read(path)).transpose()?;
         let secrets = secrets.unwrap_or_else(|| own.clone());
@@ -76,6 +79,7 @@ impl Server {
             secrets,
             tickets_stamps,
             key_log: key_log.clone(),
+            proofs: proofs.clone(),
             serving: ArcSwap::from_pointee(serving),
         })
     }
@@ -83,6 +87,11 @@ impl Server {
     /// For rustls, as things stand.
     pub fn config(&self) -> Arc<ServerConfig> {
         self.serving.load().config.clone()
+    }
+
+    /// For rustls, where a client asks for nothing but the proof of a name: while there is one.
+    pub fn proving(&self) -> Option<Arc<ServerConfig>> {
+        self.proofs.handshake()
     }
 
     /// Whether a request for `host` came by a connection whose client asked for the server `named`,
@@ -161,7 +170,7 @@ impl Serving {
         }
         let mut store = Store::default();
         for certificate in &certificates {
-            store.add(&certificate.key, &certificate.names);
+            store.add(certificate.key.as_ref(), &certificate.names);
         }
         let store = Arc::new(store);
         let builder = ServerConfig::builder_with_provider(provider())

@@ -190,6 +190,7 @@ pub fn files() -> impl Strategy<Value = CertificateFiles> {
             cert: cert.into(),
             key: key.into(),
             ocsp: ocsp.map(Into::into),
+            ordered: None,
         },
     )
 }

@@ -25,7 +25,8 @@ pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
             wrong(
                 "tls",
                 message,
-                "add certificates = [{ cert = \"site.pem\", key = \"site.key\" }]",
+                "add certificates = [{ cert = \"site.pem\", key = \"site.key\" }], or \
+                 [{ domains = [\"example.com\"] }] to order one",
             );
         }
         let count = tls.certificates.len();

@@ -46,6 +46,9 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
         }
         None => match admit(session, scratch, listener) {
             Err(failure) => Err(failure),
+            Ok(()) if let Some(proof) = snapshot.find_proof(&scratch.asked) => {
+                Ok(respond::prove(session, scratch, &proof, &mut tally).await)
+            }
             Ok(()) => {
                 let wanted = scratch.asked.wanted(session.buffer.bytes(), &scratch.head);
                 taken = snapshot
