@@ -22,6 +22,8 @@ use crate::shared::Shared;
 const SLEEP_MAX: Duration = Duration::from_secs(600);
 /// Seconds until the time of renewal is asked for again, where the authority does not say.
 const ASK_AGAIN: u64 = 6 * 3600;
+/// Seconds until it is asked for of a new certificate.
+const ASK_NEW: u64 = 3600;
 /// Names that are told of a certificate.
 const NAMES_TOLD: usize = 3;
 
@@ -262,7 +264,9 @@ impl Order {
         self.failures.keep(&self.files.cert);
         self.reason = None;
         self.due = due::renewal(&issued, acme.renew_before).max(now + APART);
-        self.ask = now + APART;
+        // Of one that is new, the authority will hardly say that it is late; if it does, it is not
+        // to be asked for another at once.
+        self.ask = now + ASK_NEW;
         let until = evenkeel_tls::date(issued.until);
         self.issued = Some(issued);
         let (authority, names) = (acme.name.to_string(), self.names());

@@ -187,6 +187,61 @@ fn a_proof_that_is_not_found_is_told_with_what_the_authority_saw() {
     assert!(wait_until(ORDERED, told), "{}", server.stderr());
 }
 
+/// This Pebble knows no ARI (RFC 9773): a directory that does stands in front of it.
+#[test]
+fn certificates_are_renewed_when_the_authority_says_so() {
+    let Some(pebble) = Pebble::start(86_400, "") else { return };
+    let origin = Origin::named("a");
+    let address = quiet_address();
+    let ask = format!("{{\"renewalInfo\": \"https://localhost:{}/ari\",", address.port());
+    let directory = pebble.directory().replacen('{', &ask, 1);
+    let front = |start: &str, end: &str| {
+        let files = listed(std::slice::from_ref(pebble.own()));
+        let window = format!("{{\"suggestedWindow\":{{\"start\":\"{start}\",\"end\":\"{end}\"}}}}");
+        let route = |path: &str, body: &str| {
+            format!(
+                "[[route]]\npath = \"{path}\"\nrespond = {{ status = 200, content_type = \
+                 \"application/json\", body = '''{body}''' }}\n\
+                 response_headers = {{ set = {{ retry-after = \"7200\" }} }}\n"
+            )
+        };
+        Server::start(&format!(
+            "[[listener]]\nbind = \"{address}\"\nname = \"web\"\n\
+             [listener.tls]\ncertificates = [{files}]\n{}{}",
+            route("/dir", &directory),
+            route("/ari/*", &window)
+        ))
+    };
+    let acme = pebble.table("").replace(
+        &format!("https://localhost:{}/dir", pebble.api_port()),
+        &format!("https://localhost:{}/dir", address.port()),
+    );
+    let config = site(&pebble, &acme, "{ domains = \"one.test\" }", &origin);
+    let root = pebble.root();
+    let given = |server: &Server| server.stderr().contains("gave a certificate for one.test");
+    let late = front("2090-01-01T00:00:00Z", "2090-01-02T00:00:00Z");
+    let server = Server::start(&config);
+    assert!(wait_until(ORDERED, || given(&server)), "{}", server.stderr());
+    drop(server);
+    // Not before it is time by our own rule, as the authority would have it too late.
+    let server = Server::start(&config);
+    assert!(wait_until(LONG, || curl(&server, "one.test", &root, &[]).is_ok()));
+    let told = wait_for(LONG, || {
+        let told = orders(&server);
+        let next = told.split("\"next_unix\":").nth(1)?.split(',').next()?.parse::<u64>().ok()?;
+        let until = told.split("\"until_unix\":").nth(1)?.split(',').next()?.parse().ok()?;
+        (next > until - 86_400 + 3600).then_some((next, until))
+    });
+    let (next, until): (u64, u64) = told.expect("it asked");
+    assert!(next <= until - 86_400 + 7300, "it asks again when it was told to");
+    assert!(!given(&server));
+    drop((server, late));
+    let _early = front("2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z");
+    let server = Server::start(&config);
+    assert!(wait_until(ORDERED, || given(&server)), "{}", server.stderr());
+    assert!(curl(&server, "one.test", &root, &[]).is_ok());
+}
+
 #[test]
 fn an_account_elsewhere_is_bound_to_ours() {
     let secret = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldCE";

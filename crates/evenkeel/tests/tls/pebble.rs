@@ -108,6 +108,10 @@ impl Pebble {
         )
     }
 
+    pub(crate) fn api_port(&self) -> u16 {
+        self.api.port()
+    }
+
     pub(crate) fn folder(&self) -> PathBuf {
         self.certificates.path("kept")
     }
@@ -125,6 +129,20 @@ impl Pebble {
         let got = command.arg(url).status().expect("curl runs");
         assert!(got.success());
         path
+    }
+
+    /// What its directory says.
+    pub(crate) fn directory(&self) -> String {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--cacert"]).arg(&self.ca);
+        let url = format!("https://localhost:{}/dir", self.api.port());
+        let got = command.arg(url).output().expect("curl runs");
+        String::from_utf8(got.stdout).expect("JSON")
+    }
+
+    /// Its own certificate, for whoever is to stand in front of it.
+    pub(crate) fn own(&self) -> &Files {
+        &self.own
     }
 
     /// A program that puts records into its DNS, and writes down what it is asked for.
