@@ -18,6 +18,9 @@ pub struct ListenerTls {
     /// Keys for session tickets: 1 to 16 lines of 32 to 80 bytes in hexadecimal, the newest first.
     /// `None`: the process makes its own, and a new one every six hours.
     pub ticket_keys: Option<PathBuf>,
+    /// Whether requests are heard that clients send before their handshake is over (0-RTT); off.
+    /// Sessions are then kept in this process, and not in tickets.
+    pub early_data: bool,
     /// What answers say about coming back by TLS only (RFC 6797). `None`: nothing.
     pub hsts: Option<Hsts>,
     /// Whether a request is answered 421 (RFC 9110 section 15.5.20) when its connection asked for
@@ -33,6 +36,7 @@ impl Default for ListenerTls {
             min_version: TlsVersion::default(),
             clients: None,
             ticket_keys: None,
+            early_data: false,
             hsts: None,
             refuse_misdirected: true,
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use evenkeel_net::tls::{self, Fault};
+use evenkeel_net::tls::{self, Fault, Handshake};
 use evenkeel_net::{Buffer, Deadline, Stream, clock};
 use evenkeel_observe::access_log;
 use evenkeel_plan::Protocol;
@@ -35,6 +35,8 @@ pub(crate) struct Secured {
     pub(crate) resumed: bool,
     /// HTTP/2 was agreed on.
     pub(crate) http2: bool,
+    /// The handshake, if the client was heard before its end.
+    pub(crate) handshake: Option<Rc<Handshake>>,
     /// The header lines that tell members whose certificate the client showed.
     pub(crate) identity: Box<[u8]>,
 }
@@ -166,6 +168,7 @@ fn secured(stream: &Stream, server: &Server) -> Result<Secured, Failure> {
         cipher: agreed.cipher,
         server_name: name.into(),
         resumed: agreed.resumed,
+        handshake: stream.handshake(),
         http2: agreed.alpn.as_deref() == Some(b"h2"),
         identity: if told { identity(&agreed.certificates) } else { Box::default() },
     })

@@ -67,6 +67,13 @@ pub(crate) const LISTENER: &[Row<ListenerTls>] = &[
         set: |tls, value, reader| tls.ticket_keys = Some(path(value, reader)),
     },
     Row {
+        name: "early_data",
+        kind: Kind::Boolean,
+        default: "false",
+        doc: "Requests are heard that clients send before their handshake is over (0-RTT), 16 KiB at most: GET, HEAD and OPTIONS go on at once with Early-Data: 1, others wait. Sessions are then kept in this process. For protocol http.",
+        set: |tls, value, reader| tls.early_data = value.boolean(reader).unwrap_or(false),
+    },
+    Row {
         name: "hsts",
         kind: Kind::Or("a duration like \"180d\"", || keys(HSTS)),
         default: "",

@@ -5,6 +5,7 @@ mod acme;
 mod bounds;
 mod certificates;
 mod clients;
+mod early;
 mod http;
 mod layer4;
 mod pebble;

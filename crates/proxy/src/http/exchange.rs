@@ -11,6 +11,7 @@ use crate::cause::{Failure, Side};
 use crate::core::Core;
 use crate::dial::{Dialing, Upstream};
 use crate::http::download::Done;
+use crate::http::early;
 use crate::http::forwarding::Forwarding;
 use crate::http::key::{self, Binding};
 use crate::http::progress::Progress;
@@ -37,7 +38,12 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     let (mut taken, mut at) = (None, None);
     scratch.passage = None;
     scratch.announced = None;
+    let heard = match early::must_wait(session, scratch) {
+        true => Box::pin(early::wait(session)).await,
+        false => Ok(()),
+    };
     let served = match &snapshot.plan.sites {
+        _ if let Err(failure) = heard => Err(failure),
         Some(sites) => {
             let rules = (&**snapshot, sites);
             let (route, served) = ruled::serve(session, scratch, listener, rules, &mut tally).await;

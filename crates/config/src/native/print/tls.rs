@@ -22,6 +22,7 @@ pub(super) fn listener(tls: &ListenerTls) -> Keys {
     if let Some(keys_file) = &tls.ticket_keys {
         keys.put("ticket_keys", path(keys_file));
     }
+    keys.unless("early_data", &tls.early_data, &false, bool::to_string);
     if let Some(hsts) = &tls.hsts {
         hsts_keys(hsts, &mut keys);
     }
