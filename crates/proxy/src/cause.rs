@@ -76,6 +76,7 @@ failures! {
     MEMBER_STALLED = 504 "member-stalled" Upstream, "The member paused within its answer for longer than timeouts.response.";
     MEMBER_CUT = 502 "member-cut" Upstream, "The member closed or reset within its answer.";
     OVERRIDDEN = 502 "status-overridden" Upstream, "The member answered a status for which the configuration (ProxyErrorOverride) has a page of its own.";
+    MEMBER_UNAVAILABLE = 503 "member-unavailable" Upstream, "The member answered a call of gRPC with UNAVAILABLE and nothing else, which is retried.";
     MEMBER_STATUS = 502 "member-status" Upstream, "The member answered a status that is retried.";
     BAD_UPGRADE = 502 "bad-upgrade" Upstream, "The member switched to a protocol that was not asked for.";
     CLIENT_RESET = 0 "client-reset" Downstream, "The client reset a relayed connection; the member was sent a reset too.";
