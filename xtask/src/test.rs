@@ -59,6 +59,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("dnsmasq", "dnsmasq-base", "DNS through a UDP listener"),
     ("ip", "iproute2", "several hosts on one machine"),
     ("openssl", "openssl", "TLS passed through by server name"),
+    ("pebble", "pebble", "a certificate authority for ACME"),
     ("redis-server", "redis-server", "a real server behind a TCP listener"),
     ("python3", "python3-minimal", "a client with an HTTP stack that is not ours"),
 ];

@@ -19,7 +19,9 @@ use crate::access::{self, MayChange};
 use crate::controller::{Controller, Readiness};
 use crate::input::{self, Object};
 use crate::problem::Problem;
-use crate::views::{ListenerView, MemberView, PoolView, ReloadReport, RouteView, StatusView};
+use crate::views::{
+    ListenerView, MemberView, OrderView, PoolView, ReloadReport, RouteView, StatusView,
+};
 use crate::{dashboard, stream};
 
 /// The description of all paths, OpenAPI 3.1.
@@ -49,6 +51,7 @@ pub(crate) fn router(app: App) -> Router {
         )
         .route("/listeners", get(listeners))
         .route("/routes", get(routes))
+        .route("/acme", get(orders))
         .route("/reload", post(reload))
         .route("/drain", post(drain))
         .route("/events", get(stream::events))
@@ -174,6 +177,10 @@ async fn listeners(State(app): State<App>) -> Json<Vec<ListenerView>> {
 
 async fn routes(State(app): State<App>) -> Json<Vec<RouteView>> {
     Json(app.controller.routes().await)
+}
+
+async fn orders(State(app): State<App>) -> Json<Vec<OrderView>> {
+    Json(app.controller.orders().await)
 }
 
 async fn reload(

@@ -6,7 +6,8 @@ use evenkeel_plan::{Member, MemberState, Weight};
 use tokio::sync::watch;
 
 use crate::views::{
-    DiagnosticView, ListenerView, MemberView, PoolView, ReloadReport, RouteView, StatusView,
+    DiagnosticView, ListenerView, MemberView, OrderView, PoolView, ReloadReport, RouteView,
+    StatusView,
 };
 
 /// A value that comes later.
@@ -25,6 +26,8 @@ pub trait Controller: Send + Sync + 'static {
     fn listeners(&self) -> Answer<'_, Vec<ListenerView>>;
     /// All routes, in the order in which they match.
     fn routes(&self) -> Answer<'_, Vec<RouteView>>;
+    /// The certificates that are ordered, by authority, the first thousand.
+    fn orders(&self) -> Answer<'_, Vec<OrderView>>;
     /// Changes a member's state or weight. `member` is a tag or an address.
     fn patch_member<'a>(
         &'a self,

@@ -54,6 +54,25 @@ pub struct ReloadView {
     pub summary: String,
 }
 
+/// A certificate that is ordered (ACME).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OrderView {
+    /// The authority that it is ordered from.
+    pub authority: String,
+    /// What it is for.
+    pub domains: Vec<String>,
+    /// Its file.
+    pub file: String,
+    /// When the one that is there ends, Unix seconds; absent: there is none yet.
+    pub until_unix: Option<u64>,
+    /// When the authority is asked next, Unix seconds.
+    pub next_unix: u64,
+    /// Orders that failed since the last that did not.
+    pub failures: u32,
+    /// Why the last one failed, in this process.
+    pub reason: Option<String>,
+}
+
 /// A pool.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PoolView {

@@ -256,6 +256,7 @@ impl<'e> Loading<'e> {
                     row::read(top::LOG, &[], "[log]", table, &mut self.plan.log, reader);
                 }
             }
+            "acme" => self.each("acme", value, reader, Loading::acme),
             "listener" => self.each("listener", value, reader, Loading::listener),
             "route" => self.each("route", value, reader, Loading::route),
             "pool" => self.each("pool", value, reader, Loading::pool),
@@ -336,6 +337,15 @@ impl<'e> Loading<'e> {
     fn folder(&self, file: usize) -> PathBuf {
         let path = self.files.get(file).and_then(|path| path.parent());
         path.map(Path::to_owned).unwrap_or_default()
+    }
+
+    fn acme(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {
+        let mut acme = native::acme::blank();
+        let places = row::read(native::acme::ROWS, &[], "[[acme]]", table, &mut acme, reader);
+        native::acme::rebase(&mut acme, &self.folder(reader.file));
+        let place = Place::Acme(self.plan.acme.len());
+        self.places.insert(place, ((reader.file, header(value)), places));
+        self.plan.acme.push(acme);
     }
 
     fn listener(&mut self, value: Value<'_>, table: &DeTable<'_>, reader: &mut Reader<'_>) {

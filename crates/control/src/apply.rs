@@ -85,6 +85,7 @@ impl Controller {
         snapshot.pools.iter().for_each(|pool| pool.balance.refresh(now));
         self.schedule.sync(&snapshot);
         self.resolving.sync(&snapshot);
+        self.orders.sync(&self.plan);
         finished.into_iter().chain(unused).for_each(LogFile::stop);
         let summary = summary(&diff);
         self.shared

@@ -7,10 +7,11 @@ use std::time::Duration;
 use evenkeel_net::clock;
 use evenkeel_observe::events::{Event, TlsChange};
 use evenkeel_plan::Plan;
-use evenkeel_tls::{Change, Keyring, Loaded, Spoilt};
+use evenkeel_tls::{Change, Keyring, Loaded, Proofs, Spoilt};
 use tokio::task::{self, JoinHandle};
 
 use crate::command::Refused;
+use crate::orders;
 use crate::shared::Shared;
 
 /// How often files are looked at. One that changed is taken at the second look that finds it so.
@@ -36,13 +37,30 @@ impl Certificates {
         Certificates { shared, keyring: Arc::new(Mutex::new(keyring)), watch: None }
     }
 
+    /// What can be shown to authorities.
+    pub(crate) fn proofs(&self) -> Arc<Proofs> {
+        lock(&self.keyring).proofs().clone()
+    }
+
     /// Loads what a plan names. What is in use stays so.
     pub(crate) async fn load(&self, plan: &Arc<Plan>, spoilt: Spoilt) -> Result<Loaded, Refused> {
         if !has_tls(plan) {
             return Ok(Loaded::default());
         }
         let (keyring, plan, now) = (self.keyring.clone(), plan.clone(), clock::wall().as_secs());
-        let loaded = task::spawn_blocking(move || lock(&keyring).load(&plan, spoilt, now)).await;
+        let loaded = task::spawn_blocking(move || {
+            let loaded = lock(&keyring).load(&plan, spoilt, now);
+            // What is ordered must have a place, or orders would be made for nothing.
+            let places = orders::wanted(&plan);
+            let used = plan.acme.iter().filter(|acme| places.contains_key(&acme.name));
+            let placeless = used.filter_map(|acme| evenkeel_acme::prepare(acme).err());
+            let problems: Vec<String> = placeless.collect();
+            match (loaded, problems.is_empty()) {
+                (Ok(_), false) => Err(problems),
+                (loaded, _) => loaded,
+            }
+        });
+        let loaded = loaded.await;
         match loaded {
             Ok(loaded) => loaded.map_err(|problems| {
                 let lines: Vec<String> =

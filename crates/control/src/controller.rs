@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::certificates::Certificates;
 use crate::command::{Command, Handle, MemberPatch, Refused};
 use crate::log::LogFile;
+use crate::orders::Orders;
 use crate::pages::Nonces;
 use crate::resolve::Resolving;
 use crate::schedule::Schedule;
@@ -98,6 +99,7 @@ pub struct Controller {
     pub(crate) schedule: Schedule,
     pub(crate) resolving: Resolving,
     pub(crate) certificates: Certificates,
+    pub(crate) orders: Orders,
     /// How often descriptors had run out when it was last told, and when that was.
     exhausted: (u64, evenkeel_net::Micros),
     /// Pools without a usable member, as far as was told.
@@ -125,6 +127,8 @@ impl Controller {
         let shared = Arc::new(Shared::new(senders));
         let (sender, commands) = mpsc::channel(COMMANDS);
         let handle = Handle::new(sender, shared.clone());
+        let certificates = Certificates::new(shared.clone(), start.key_log);
+        let orders = Orders::new(shared.clone(), certificates.proofs());
         let mut controller = Controller {
             source: start.source,
             plan: Arc::default(),
@@ -133,8 +137,9 @@ impl Controller {
             log: None,
             site_logs: Vec::new(),
             schedule: Schedule::new(shared.clone()),
-            resolving: Resolving::new(shared.clone()),
-            certificates: Certificates::new(shared, start.key_log),
+            resolving: Resolving::new(shared),
+            certificates,
+            orders,
             exhausted: (0, evenkeel_net::Micros(0)),
             down: HashSet::new(),
             threads,
@@ -325,6 +330,7 @@ impl Controller {
         notify::tell("STOPPING=1");
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.shared.tell(Event::DrainStarted { millis });
+        self.orders.stop();
         // The cores' own ones still serve what waits in their queues.
         self.sockets.let_go();
         for core in self.shared.cores_list() {

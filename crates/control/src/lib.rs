@@ -12,6 +12,7 @@ mod cores;
 mod heartbeat;
 mod log;
 pub mod notify;
+mod orders;
 mod pages;
 mod persist;
 mod probe;
@@ -23,4 +24,5 @@ mod upgrade;
 
 pub use command::{Command, Handle, MemberPatch, Refused};
 pub use controller::{Controller, Ended, Source, Start};
+pub use orders::OrderView;
 pub use shared::{AdminSocket, Bound, LastReload, Shared};

@@ -16,6 +16,8 @@ use evenkeel_proxy::snapshot::Snapshot;
 use evenkeel_tls::Expiry;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::orders::OrderView;
+
 /// How long a scrape waits for a core; a core that does not answer is left out.
 const REPORT_WAIT: Duration = Duration::from_secs(2);
 
@@ -29,6 +31,8 @@ pub struct Shared {
     cores: Vec<mpsc::Sender<CoreCommand>>,
     log: Mutex<access_log::Counters>,
     expiries: Mutex<Vec<Expiry>>,
+    orders: Mutex<BTreeMap<String, Vec<OrderView>>>,
+    ordered: Mutex<BTreeMap<(String, &'static str), u64>>,
     newest: watch::Sender<u64>,
     admin: watch::Sender<Option<Arc<AdminSocket>>>,
     last_reload: Mutex<Option<LastReload>>,
@@ -82,6 +86,8 @@ impl Shared {
             cores,
             log: Mutex::default(),
             expiries: Mutex::default(),
+            orders: Mutex::default(),
+            ordered: Mutex::default(),
             newest: watch::Sender::new(0),
             admin: watch::Sender::new(None),
             last_reload: Mutex::default(),
@@ -192,6 +198,16 @@ impl Shared {
         lock(&self.expiries).clone()
     }
 
+    /// Certificates that are ordered, by authority.
+    pub fn orders(&self) -> BTreeMap<String, Vec<OrderView>> {
+        lock(&self.orders).clone()
+    }
+
+    /// Orders that ended, by authority and result.
+    pub fn ordered_total(&self) -> BTreeMap<(String, &'static str), u64> {
+        lock(&self.ordered).clone()
+    }
+
     /// When the plan in use was taken, as Unix time in seconds.
     pub fn changed(&self) -> u64 {
         self.changed.load(Relaxed)
@@ -214,6 +230,20 @@ impl Shared {
 
     pub(crate) fn set_expiries(&self, expiries: Vec<Expiry>) {
         *lock(&self.expiries) = expiries;
+    }
+
+    pub(crate) fn set_orders(&self, authority: &str, orders: Vec<OrderView>) {
+        lock(&self.orders).insert(authority.to_owned(), orders);
+    }
+
+    pub(crate) fn ordered(&self, authority: &str, result: &'static str) {
+        *lock(&self.ordered).entry((authority.to_owned(), result)).or_default() += 1;
+    }
+
+    /// Forgets the orders of authorities that are gone.
+    pub(crate) fn retain_orders(&self, keep: impl Fn(&str) -> bool) {
+        lock(&self.orders).retain(|authority, _| keep(authority));
+        lock(&self.ordered).retain(|(authority, _), _| keep(authority));
     }
 
     pub(crate) fn cores_list(&self) -> &[mpsc::Sender<CoreCommand>] {

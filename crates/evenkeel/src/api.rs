@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_admin::views::{
-    DiagnosticView, ListenerView, MemberView, PoolView, ProbeView, ReloadReport, ReloadView,
-    RouteView, StatusView,
+    DiagnosticView, ListenerView, MemberView, OrderView, PoolView, ProbeView, ReloadReport,
+    ReloadView, RouteView, StatusView,
 };
 use evenkeel_admin::{Answer, Controller, MemberPatch, Readiness, Refusal};
 use evenkeel_balance as balance;
@@ -16,6 +16,9 @@ use evenkeel_observe::metrics::{self, Extra, Merged, table};
 use evenkeel_plan::{Affinity, Check, HostMatch, Member, MemberState, Name, PathMatch};
 use evenkeel_proxy::snapshot::{ActionRt, PoolRt};
 use tokio::sync::watch;
+
+/// Ordered certificates that are shown.
+const ORDERS_MAX: usize = 1000;
 
 /// The controller behind the admin API.
 pub(crate) struct Api {
@@ -121,6 +124,9 @@ impl Api {
             let left = (expiry.until as f64 - now).floor();
             extra.set(&table::CERTIFICATE_EXPIRY, &[expiry.listener.as_str(), &expiry.file], left);
         }
+        for ((authority, result), count) in shared.ordered_total() {
+            extra.set(&table::ACME_ORDERS, &[&authority, result], count);
+        }
         let log = shared.log_counters();
         extra.set(&table::ACCESS_LOG_LINES, &[], log.lines);
         extra.set(&table::ACCESS_LOG_DROPPED, &[], log.dropped);
@@ -166,6 +172,16 @@ impl Controller for Api {
                 .zip(&snapshot.routes)
                 .map(|(plan, route)| view_route(plan, &route.action))
                 .collect()
+        })
+    }
+
+    fn orders(&self) -> Answer<'_, Vec<OrderView>> {
+        Box::pin(async {
+            let all = self.shared().orders();
+            let each = all.into_iter().flat_map(|(authority, orders)| {
+                orders.into_iter().map(move |order| view_order(authority.clone(), order))
+            });
+            each.take(ORDERS_MAX).collect()
         })
     }
 
@@ -273,6 +289,18 @@ fn refusal(refused: Refused) -> Refusal {
         Refused::NotFound(_) => Refusal::UnknownMember,
         Refused::Invalid(detail) => Refusal::Conflict(detail),
         other => Refusal::Unavailable(other.to_string()),
+    }
+}
+
+fn view_order(authority: String, order: evenkeel_control::OrderView) -> OrderView {
+    OrderView {
+        authority,
+        domains: order.domains,
+        file: order.file,
+        until_unix: order.until,
+        next_unix: order.next,
+        failures: order.failures,
+        reason: order.reason,
     }
 }
 

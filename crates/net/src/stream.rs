@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -13,7 +14,7 @@ use crate::buffer::Buffer;
 use crate::clock::Deadline;
 use crate::pipe::PipeStream;
 use crate::sys;
-use crate::tls::{Agreed, TlsStream};
+use crate::tls::{Agreed, Handshake, TlsStream};
 
 /// A connected byte stream.
 pub enum Stream {
@@ -129,6 +130,27 @@ impl Stream {
             Stream::Tls(stream) => Some(stream.agreed()),
             _ => None,
         }
+    }
+
+    /// The handshake of TLS, if it was not over when the client was first heard.
+    pub fn handshake(&self) -> Option<Rc<Handshake>> {
+        match self {
+            Stream::Tls(stream) => stream.handshake(),
+            _ => None,
+        }
+    }
+
+    /// Waits until the handshake of TLS is over.
+    ///
+    /// # Errors
+    /// It never will be, or not in time.
+    pub async fn shaken(&mut self, wait: &mut Deadline) -> io::Result<()> {
+        let Stream::Tls(stream) = self else { return Ok(()) };
+        poll_fn(|cx| match stream.poll_handshake(cx) {
+            Poll::Pending => wait.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            ready => ready,
+        })
+        .await
     }
 
     /// Whether there is TLS on it.

@@ -1,15 +1,17 @@
 //! TLS over a stream: records in and out, by rustls. Both halves work on one state; they are polled
 //! from one task.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use tokio::io::ReadBuf;
+use tokio::sync::Notify;
 
 use crate::buffer::Buffer;
 use crate::stream::Stream;
@@ -35,6 +37,60 @@ struct State {
     /// The other side sends no more records.
     ended: bool,
     finishing: bool,
+    /// The client may send data within its first flight (0-RTT, RFC 8446 section 2.3).
+    hears_ahead: bool,
+    /// What it sent so.
+    ahead: Option<Ahead>,
+}
+
+/// Data from before the end of the handshake.
+struct Ahead {
+    plain: Vec<u8>,
+    handshake: Rc<Handshake>,
+}
+
+/// A handshake that is not over, while what its client sent ahead is already here: whoever took it
+/// down on its way can send that again (RFC 8446 section 8). Once it is over, that is the client's.
+#[derive(Debug, Default)]
+pub struct Handshake {
+    state: Cell<HandshakeState>,
+    over: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum HandshakeState {
+    #[default]
+    UnderWay,
+    Done,
+    Broken,
+}
+
+impl Handshake {
+    /// Whether it is not over.
+    pub fn is_under_way(&self) -> bool {
+        self.state.get() == HandshakeState::UnderWay
+    }
+
+    /// Waits until it is over, as long as somebody reads from the connection; whether it was done.
+    pub async fn over(&self) -> bool {
+        while self.is_under_way() {
+            self.over.notified().await;
+        }
+        self.state.get() == HandshakeState::Done
+    }
+
+    fn end(&self, state: HandshakeState) {
+        if self.is_under_way() {
+            self.state.set(state);
+            self.over.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.handshake.end(HandshakeState::Broken);
+    }
 }
 
 /// What was agreed on.
@@ -67,6 +123,8 @@ pub enum Fault {
     NoCertificate,
     /// The other side's certificate is not believed.
     BadCertificate,
+    /// There is no certificate to show for the name that the client asked for.
+    NothingToShow,
     /// Anything else: the other side broke the protocol, or does not speak it.
     Other,
 }
@@ -78,6 +136,8 @@ pub fn fault(error: &io::Error) -> Fault {
     match (inner, error.kind()) {
         (Some(Error::AlertReceived(_)), _) => Fault::Alert,
         (Some(Error::PeerIncompatible(_)), _) => Fault::Unshared,
+        // The engine says so in words only, and only here.
+        (Some(Error::General(_)), _) => Fault::NothingToShow,
         (Some(Error::NoCertificatesPresented), _) => Fault::NoCertificate,
         (Some(Error::InvalidCertificate(_) | Error::InvalidCertRevocationList(_)), _) => {
             Fault::BadCertificate
@@ -87,7 +147,8 @@ pub fn fault(error: &io::Error) -> Fault {
     }
 }
 
-/// Waits for a client's handshake. `early`: what was received of it already.
+/// Waits for a client's handshake, or until what the client sent ahead of its end can be read.
+/// `early`: what was received of it already.
 ///
 /// # Errors
 /// The handshake failed; what went wrong was told to the client.
@@ -98,7 +159,8 @@ pub async fn accept(
 ) -> io::Result<Stream> {
     let mut session = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
     session.set_buffer_limit(Some(PENDING_MAX));
-    shake(stream, early, Connection::Server(session)).await
+    let hears_ahead = config.max_early_data_size > 0;
+    shake(stream, early, Connection::Server(session), hears_ahead).await
 }
 
 /// Makes a handshake with a member.
@@ -112,11 +174,17 @@ pub async fn connect(
 ) -> io::Result<Stream> {
     let mut session = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
     session.set_buffer_limit(Some(PENDING_MAX));
-    shake(stream, Buffer::new(), Connection::Client(session)).await
+    shake(stream, Buffer::new(), Connection::Client(session), false).await
 }
 
-async fn shake(inner: Stream, early: Buffer, session: Connection) -> io::Result<Stream> {
-    let state = State { inner, session, early, taken: 0, ended: false, finishing: false };
+async fn shake(
+    inner: Stream,
+    early: Buffer,
+    session: Connection,
+    hears_ahead: bool,
+) -> io::Result<Stream> {
+    let (taken, ended, finishing, ahead) = (0, false, false, None);
+    let state = State { inner, session, early, taken, ended, finishing, hears_ahead, ahead };
     let mut tls = Box::new(TlsStream { state: RefCell::new(state) });
     poll_fn(|cx| tls.state.get_mut().poll_handshake(cx)).await?;
     Ok(Stream::Tls(tls))
@@ -146,6 +214,23 @@ impl TlsStream {
         }
     }
 
+    /// The handshake, if it was not over when the client was first heard.
+    pub(crate) fn handshake(&self) -> Option<Rc<Handshake>> {
+        self.state.borrow().ahead.as_ref().map(|ahead| ahead.handshake.clone())
+    }
+
+    /// Ready when the handshake is over; an error when that cannot be any more.
+    pub(crate) fn poll_handshake(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state.borrow_mut();
+        while state.session.is_handshaking() {
+            if state.ended {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            ready!(state.poll_records(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// The stream below, for its addresses.
     pub(crate) fn with_inner<T>(&self, look: impl FnOnce(&Stream) -> T) -> T {
         look(&self.state.borrow().inner)
@@ -163,6 +248,12 @@ impl TlsStream {
     ) -> Poll<io::Result<()>> {
         let mut state = self.state.borrow_mut();
         ready!(state.poll_plain(cx))?;
+        if let Some(ahead) = state.ahead.as_mut().filter(|ahead| !ahead.plain.is_empty()) {
+            let n = ahead.plain.len().min(buf.remaining());
+            buf.put_slice(&ahead.plain[..n]);
+            ahead.plain.drain(..n);
+            return Poll::Ready(Ok(()));
+        }
         let room = buf.initialize_unfilled();
         match state.session.reader().read(room) {
             Ok(n) => {
@@ -205,7 +296,8 @@ impl TlsStream {
     /// tell that it has everything (RFC 8446 section 6.1). Not after [`TlsStream::break_off`].
     pub(crate) fn say_end(&self) {
         let mut state = self.state.borrow_mut();
-        if !state.finishing && !state.session.is_handshaking() {
+        let speaks = !state.session.is_handshaking() || state.ahead.is_some();
+        if !state.finishing && speaks {
             state.end();
             // Who does not read has no use for it either.
             let _ = state.poll_flush(&mut Context::from_waker(Waker::noop()));
@@ -232,6 +324,10 @@ impl State {
             if !self.session.is_handshaking() {
                 break;
             }
+            // What was sent ahead need not wait for the end.
+            if self.ahead.is_some() {
+                break;
+            }
             if self.ended {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -244,7 +340,10 @@ impl State {
     fn poll_plain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let state = self.session.process_new_packets().map_err(invalid)?;
-            if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() || self.ended {
+            self.take_ahead()?;
+            let ahead = self.ahead.as_ref().is_some_and(|ahead| !ahead.plain.is_empty());
+            let plain = state.plaintext_bytes_to_read() > 0 || ahead;
+            if plain || state.peer_has_closed() || self.ended {
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_records(cx))?;
@@ -261,6 +360,7 @@ impl State {
             Err(error) => return Poll::Ready(Err(error)),
         }
         let processed = self.session.process_new_packets();
+        self.take_ahead()?;
         // An alert, an answer, or a ticket: with a full socket it goes with what is sent next.
         if let Poll::Ready(Err(error)) = self.poll_flush(cx)
             && processed.is_ok()
@@ -268,6 +368,26 @@ impl State {
             return Poll::Ready(Err(error));
         }
         Poll::Ready(processed.map(|_| ()).map_err(invalid))
+    }
+
+    /// Takes what the client sent ahead, and sees whether its handshake is over.
+    fn take_ahead(&mut self) -> io::Result<()> {
+        let Connection::Server(server) = &mut self.session else { return Ok(()) };
+        if !self.hears_ahead {
+            return Ok(());
+        }
+        let over = !server.is_handshaking();
+        if let Some(mut sent) = server.early_data() {
+            let (plain, handshake) = (Vec::new(), Rc::default());
+            let ahead = self.ahead.get_or_insert(Ahead { plain, handshake });
+            // As much as the engine lets in, which the configuration says.
+            sent.read_to_end(&mut ahead.plain)?;
+            if over {
+                ahead.handshake.end(HandshakeState::Done);
+            }
+        }
+        self.hears_ahead = !over;
+        Ok(())
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

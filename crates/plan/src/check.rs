@@ -6,6 +6,7 @@ use std::hash::Hash;
 
 use crate::{BindAddress, Name, Plan, Protocol};
 
+mod acme;
 mod layer4;
 mod tls;
 
@@ -27,6 +28,8 @@ pub struct Problem {
 pub enum Place {
     /// The plan as a whole.
     Plan,
+    /// `plan.acme[i]`
+    Acme(usize),
     /// `plan.listeners[i]`
     Listener(usize),
     /// `plan.routes[i]`
@@ -47,6 +50,7 @@ pub fn check(plan: &Plan) -> Vec<Problem> {
     members(plan, &mut problems);
     layer4::check(plan, &mut problems);
     tls::check(plan, &mut problems);
+    acme::check(plan, &mut problems);
     problems
 }
 
@@ -55,13 +59,17 @@ fn unique_names(plan: &Plan, problems: &mut Vec<Problem>) {
     all.extend(
         plan.listeners.iter().enumerate().map(|(i, l)| (Place::Listener(i), "listener", &l.name)),
     );
+    all.extend(plan.acme.iter().enumerate().map(|(i, a)| (Place::Acme(i), "authority", &a.name)));
     all.extend(plan.routes.iter().enumerate().map(|(i, r)| (Place::Route(i), "route", &r.name)));
     all.extend(plan.pools.iter().enumerate().map(|(i, p)| (Place::Pool(i), "pool", &p.name)));
     for (place, what, name) in repeated(all, |(_, what, name)| (*what, (*name).clone())) {
         problems.push(Problem {
             place,
             field: "name",
-            message: format!("two {what}s are named \"{name}\""),
+            message: match what {
+                "authority" => format!("two authorities are named \"{name}\""),
+                what => format!("two {what}s are named \"{name}\""),
+            },
             help: None,
         });
     }

@@ -21,7 +21,8 @@ pub struct Diff {
     pub pools_changed: Vec<Name>,
     /// Whether any route differs, or their order.
     pub routes: bool,
-    /// Whether the admin API, the log or the process settings differ.
+    /// Whether the admin API, the log, the authorities of certificates or the process settings
+    /// differ.
     pub process: bool,
 }
 
@@ -43,7 +44,10 @@ impl Diff {
             pools_removed: pools.removed,
             pools_changed: pools.changed,
             routes: old.routes != new.routes,
-            process: old.server != new.server || old.admin != new.admin || old.log != new.log,
+            process: old.server != new.server
+                || old.admin != new.admin
+                || old.log != new.log
+                || old.acme != new.acme,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! references to pools that do not exist, two listeners on one address, and the like.
 #![forbid(unsafe_code)]
 
+pub mod acme;
 mod address;
 mod affinity;
 pub mod check;
@@ -25,6 +26,7 @@ mod timeout;
 mod tls;
 mod units;
 
+pub use acme::{Acme, Challenge, DnsHook, ExternalAccount, KeyKind, Ordered};
 pub use address::{Address, BindAddress, Cidr, HostName};
 pub use affinity::{Affinity, CookieAffinity};
 pub use check::Problem;
@@ -59,6 +61,8 @@ pub struct Plan {
     pub admin: Option<Admin>,
     /// Where the access log goes.
     pub log: Log,
+    /// The authorities that certificates are ordered from.
+    pub acme: Vec<Acme>,
     /// What accepts traffic, in file order.
     pub listeners: Vec<Listener>,
     /// Which requests go where; the first match in this order wins.

@@ -219,6 +219,9 @@ pub enum RetryOn {
     ResetBeforeResponse,
     /// The member did not begin its answer in time.
     Timeout,
+    /// A call of gRPC was answered at once with UNAVAILABLE (14), and nothing else. Whoever lists
+    /// it says that such calls may be tried again.
+    GrpcUnavailable,
     /// The member answered this status (500..=599, or 429).
     Status(u16),
 }

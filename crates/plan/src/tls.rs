@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Ordered;
+
 /// How a listener speaks TLS.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListenerTls {
@@ -16,6 +18,9 @@ pub struct ListenerTls {
     /// Keys for session tickets: 1 to 16 lines of 32 to 80 bytes in hexadecimal, the newest first.
     /// `None`: the process makes its own, and a new one every six hours.
     pub ticket_keys: Option<PathBuf>,
+    /// Whether requests are heard that clients send before their handshake is over (0-RTT); off.
+    /// Sessions are then kept in this process, and not in tickets.
+    pub early_data: bool,
     /// What answers say about coming back by TLS only (RFC 6797). `None`: nothing.
     pub hsts: Option<Hsts>,
     /// Whether a request is answered 421 (RFC 9110 section 15.5.20) when its connection asked for
@@ -31,6 +36,7 @@ impl Default for ListenerTls {
             min_version: TlsVersion::default(),
             clients: None,
             ticket_keys: None,
+            early_data: false,
             hsts: None,
             refuse_misdirected: true,
         }
@@ -79,12 +85,15 @@ pub struct CertificateFiles {
     pub key: PathBuf,
     /// DER: an OCSP answer (RFC 6960) to staple to the certificate, 16 KiB at most.
     pub ocsp: Option<PathBuf>,
+    /// The files are written when the certificate comes from its authority; until then there may
+    /// be none.
+    pub ordered: Option<Ordered>,
 }
 
 impl CertificateFiles {
     /// A certificate and its key, and nothing more.
     pub fn new(cert: PathBuf, key: PathBuf) -> CertificateFiles {
-        CertificateFiles { cert, key, ocsp: None }
+        CertificateFiles { cert, key, ocsp: None, ordered: None }
     }
 }
 

@@ -45,6 +45,8 @@ failures! {
     TLS_UNSHARED = 0 "tls-unshared" Downstream, "The client has no version, cipher suite or signature scheme of TLS in common with the listener.";
     TLS_NO_CERTIFICATE = 0 "tls-no-certificate" Downstream, "The client showed no certificate, and clients is required.";
     TLS_BAD_CERTIFICATE = 0 "tls-bad-certificate" Downstream, "The client's certificate is not believed: its signer is unknown, its time is over, or it was revoked.";
+    TLS_NOT_ISSUED = 0 "tls-not-issued" Downstream, "The certificate for the name that the client asked for has not come from its authority yet.";
+    TLS_PROOF = 0 "tls-proof" Downstream, "A certificate authority looked at the proof of a name in a handshake (tls-alpn-01), and got it; such a connection carries nothing else.";
     TLS_CROWDED = 0 "tls-crowded" Downstream, "limits.handshakes was reached, and the client's TLS handshake, older than a second, gave way.";
     MISDIRECTED = 421 "misdirected" Downstream, "The connection asked for another server name, and this host has another certificate on the listener.";
     TLS_TIMEOUT = 0 "tls-timeout" Downstream, "The client's TLS handshake did not end within timeouts.header.";
@@ -74,6 +76,7 @@ failures! {
     MEMBER_STALLED = 504 "member-stalled" Upstream, "The member paused within its answer for longer than timeouts.response.";
     MEMBER_CUT = 502 "member-cut" Upstream, "The member closed or reset within its answer.";
     OVERRIDDEN = 502 "status-overridden" Upstream, "The member answered a status for which the configuration (ProxyErrorOverride) has a page of its own.";
+    MEMBER_UNAVAILABLE = 503 "member-unavailable" Upstream, "The member answered a call of gRPC with UNAVAILABLE and nothing else, which is retried.";
     MEMBER_STATUS = 502 "member-status" Upstream, "The member answered a status that is retried.";
     BAD_UPGRADE = 502 "bad-upgrade" Upstream, "The member switched to a protocol that was not asked for.";
     CLIENT_RESET = 0 "client-reset" Downstream, "The client reset a relayed connection; the member was sent a reset too.";

@@ -8,14 +8,16 @@ use std::future::{Future, poll_fn};
 use std::io::IoSlice;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use evenkeel_net::tls::{self, Fault};
+use evenkeel_net::tls::{self, Fault, Handshake};
 use evenkeel_net::{Buffer, Deadline, Stream, clock};
 use evenkeel_observe::access_log;
 use evenkeel_plan::Protocol;
-use evenkeel_tls::{CertificateDer, Server};
+use evenkeel_tls::{ACME_TLS, CertificateDer, Server, ServerConfig};
+use evenkeel_wire::tls_hello::ClientHello;
 
 use crate::cause::Failure;
 use crate::client::Client;
@@ -33,6 +35,8 @@ pub(crate) struct Secured {
     pub(crate) resumed: bool,
     /// HTTP/2 was agreed on.
     pub(crate) http2: bool,
+    /// The handshake, if the client was heard before its end.
+    pub(crate) handshake: Option<Rc<Handshake>>,
     /// The header lines that tell members whose certificate the client showed.
     pub(crate) identity: Box<[u8]>,
 }
@@ -61,16 +65,24 @@ pub(crate) async fn begin(mut client: Client) -> Result<Client, Failure> {
     let most = (listener.plan.limits.handshakes as usize).div_ceil(core.cores);
     let http = listener.plan.protocol == Protocol::Http;
     drop(snapshot);
-    if let Err(failure) = detect::client_hello(&mut client).await {
-        if http && client.buffer.bytes().first().is_some_and(u8::is_ascii_uppercase) {
-            in_clear(&mut client).await;
+    let hello = match detect::client_hello(&mut client).await {
+        Ok(hello) => hello,
+        Err(failure) => {
+            if http && client.buffer.bytes().first().is_some_and(u8::is_ascii_uppercase) {
+                in_clear(&mut client).await;
+            }
+            return Err(failure);
         }
-        return Err(failure);
-    }
+    };
+    // Nearly always there is nothing to prove, and nothing is looked at.
+    let proving = server.proving().filter(|_| asks_for_proof(&hello));
+    let proves = proving.is_some();
+    let config = proving.unwrap_or_else(|| server.config());
+    drop(hello);
     let Client { place, listener, stream, peer, local, buffer, began, number, .. } = client;
     let shaken = async {
         let seat = core.handshakes.enter(listener, most).await;
-        let shaking = pin!(answered(&core, stream, buffer, &server));
+        let shaking = pin!(answered(&core, stream, buffer, &config));
         tokio::select! {
             biased;
             shaken = shaking => shaken,
@@ -78,10 +90,27 @@ pub(crate) async fn begin(mut client: Client) -> Result<Client, Failure> {
         }
     };
     let stream = clock::within(time, shaken).await.unwrap_or(Err(Failure::TLS_TIMEOUT))?;
+    if proves {
+        return Err(proved(stream).await);
+    }
     let secured = secured(&stream, &server)?;
     core.metrics.borrow_mut().shook_hands(listener, secured.version, secured.resumed);
     let (buffer, secured) = (Buffer::new(), Some(Rc::new(secured)));
     Ok(Client { core, place, listener, stream, peer, local, buffer, began, number, secured })
+}
+
+/// Whether the client wants nothing but the proof of a name (RFC 8737 section 6.2).
+fn asks_for_proof(hello: &ClientHello) -> bool {
+    let mut alpn = hello.alpn();
+    alpn.next() == Some(ACME_TLS) && alpn.next().is_none()
+}
+
+/// The proof was shown, which is all that such a connection is for.
+async fn proved(mut stream: Stream) -> Failure {
+    let (_, mut send) = stream.split();
+    // What follows is the end either way.
+    let _ = clock::within(PATIENCE, send.finish()).await;
+    Failure::TLS_PROOF
 }
 
 /// What a client gets that speaks HTTP without TLS.
@@ -106,10 +135,9 @@ async fn answered(
     core: &crate::core::Core,
     stream: Stream,
     buffer: Buffer,
-    server: &Server,
+    config: &Arc<ServerConfig>,
 ) -> Result<Stream, Failure> {
-    let config = server.config();
-    let mut shaking = pin!(tls::accept(stream, buffer, &config));
+    let mut shaking = pin!(tls::accept(stream, buffer, config));
     let turn = core.handshakes.turn().await;
     let first = poll_fn(|cx| Poll::Ready(shaking.as_mut().poll(cx))).await;
     drop(turn);
@@ -123,6 +151,7 @@ async fn answered(
         Fault::Unshared => Failure::TLS_UNSHARED,
         Fault::NoCertificate => Failure::TLS_NO_CERTIFICATE,
         Fault::BadCertificate => Failure::TLS_BAD_CERTIFICATE,
+        Fault::NothingToShow => Failure::TLS_NOT_ISSUED,
         Fault::Other => Failure::TLS_HANDSHAKE,
     })
 }
@@ -139,6 +168,7 @@ fn secured(stream: &Stream, server: &Server) -> Result<Secured, Failure> {
         cipher: agreed.cipher,
         server_name: name.into(),
         resumed: agreed.resumed,
+        handshake: stream.handshake(),
         http2: agreed.alpn.as_deref() == Some(b"h2"),
         identity: if told { identity(&agreed.certificates) } else { Box::default() },
     })

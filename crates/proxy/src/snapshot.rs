@@ -9,7 +9,7 @@ use evenkeel_balance as balance;
 use evenkeel_net::{Micros, connect};
 use evenkeel_observe::metrics::Names;
 use evenkeel_plan as plan;
-use evenkeel_tls::{Loaded, Members, Server, ServerName as TlsName};
+use evenkeel_tls::{Loaded, Members, Proofs, Server, ServerName as TlsName};
 use evenkeel_wire::http1;
 
 use crate::filter::edits::Edits;
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub routes: Vec<RouteRt>,
     /// In plan order.
     pub pools: Vec<Arc<PoolRt>>,
+    /// What proves names to certificate authorities.
+    proofs: Arc<Proofs>,
 }
 
 /// A listener ready to serve.
@@ -160,6 +162,7 @@ impl Snapshot {
             by_number: Box::default(),
             routes: Vec::new(),
             pools: Vec::new(),
+            proofs: Arc::default(),
         }
     }
 
@@ -207,7 +210,8 @@ impl Snapshot {
         }
         drop(by_name);
         let by_number = by_number(&listeners);
-        Ok(Snapshot { generation: old.generation + 1, plan, listeners, by_number, routes, pools })
+        let (generation, proofs) = (old.generation + 1, tls.proofs.clone());
+        Ok(Snapshot { generation, plan, listeners, by_number, routes, pools, proofs })
     }
 
     /// The pool of that name.
@@ -245,6 +249,12 @@ impl Snapshot {
         let redirect = self.routes.get(listener.redirect? as usize);
         let served = asked.https || asked.host().is_empty() || asked.path().starts_with(PROOFS);
         redirect.filter(|_| !served)
+    }
+
+    /// The proof that a certificate authority asks for, if it is ours to give: whoever else proves
+    /// names from behind us is left to the routes.
+    pub(crate) fn find_proof(&self, asked: &Asked) -> Option<Arc<str>> {
+        self.proofs.answer(asked.path().strip_prefix(PROOFS)?)
     }
 
     /// The route that takes a request on the listener.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use evenkeel_net::sim::Weather;
 use evenkeel_net::{Buffer, Stream, Whole, clock};
-use evenkeel_plan::{MemberProtocol, Plan};
+use evenkeel_plan::{MemberProtocol, Plan, RetryOn};
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, client};
 use http::{HeaderMap, Request, Response};
@@ -411,6 +411,65 @@ fn failures_of_our_own_are_statuses_of_grpc() {
         assert_eq!(answer.headers()["content-type"], "application/grpc");
         assert_eq!(answer.headers()["grpc-status"], "14");
         assert_eq!(answer.headers()["grpc-message"], "connect-refused");
+    });
+}
+
+/// As a gRPC server that is going, or a proxy before one that is gone.
+async fn unavailable(_: Request<RecvStream>, mut respond: Respond, _: u32) {
+    let mut head = answer(200);
+    head.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    head.headers_mut().insert("grpc-status", "14".parse().unwrap());
+    head.headers_mut().insert("grpc-message", "going".parse().unwrap());
+    respond.send_response(head, true).unwrap();
+}
+
+/// Calls, and gives the status of gRPC: that of the head, or else that of the trailers.
+async fn called(client: &mut client::SendRequest<Bytes>) -> String {
+    let (answer, mut sending) = client.send_request(call(), false).unwrap();
+    sending.send_data(Bytes::from_static(b"ask"), true).unwrap();
+    let mut answer = answer.await.unwrap();
+    let at_once = answer.headers().get("grpc-status").cloned();
+    let (_, trailers) = all(answer.body_mut()).await.unwrap();
+    let status = at_once.or_else(|| Some(trailers?["grpc-status"].clone())).unwrap();
+    status.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn calls_that_find_nobody_are_tried_elsewhere_where_that_is_wanted() {
+    fn wanted(plan: &mut Plan) {
+        http2(plan);
+        plan.pools[0].retry.on.push(RetryOn::GrpcUnavailable);
+    }
+    for (change, tried) in [(wanted as fn(&mut Plan), true), (http2, false)] {
+        run(Weather::default(), 2, change, async |setup| {
+            let going = member(&setup, 1, 100, unavailable);
+            let there = member(&setup, 2, 100, grpc_echo);
+            let mut client = http2_client(&setup).await;
+            let mut found = 0;
+            for _ in 0..4 {
+                found += usize::from(called(&mut client).await == "0");
+            }
+            let (going, there) = (going.requests.borrow().len(), there.requests.borrow().len());
+            assert!(going > 0, "the first was asked");
+            assert_eq!(found, if tried { 4 } else { there });
+            assert_eq!(there, if tried { 4 } else { 4 - going });
+        });
+    }
+    // When all say the same, the caller hears it from the last.
+    run(Weather::default(), 2, wanted, async |setup| {
+        let seen = [1, 2].map(|n| member(&setup, n, 100, unavailable));
+        let mut client = http2_client(&setup).await;
+        assert_eq!(called(&mut client).await, "14");
+        assert!(seen.iter().all(|seen| !seen.requests.borrow().is_empty()));
+        // What has no other word for it in HTTP is no call.
+        let mut get = call();
+        *get.method_mut() = http::Method::GET;
+        get.headers_mut().remove("content-type");
+        let before: usize = seen.iter().map(|seen| seen.requests.borrow().len()).sum();
+        let (answer, _) = client.send_request(get, true).unwrap();
+        assert_eq!(answer.await.unwrap().headers()["grpc-status"], "14");
+        let after: usize = seen.iter().map(|seen| seen.requests.borrow().len()).sum();
+        assert_eq!(after, before + 1);
     });
 }
 

@@ -39,7 +39,8 @@ pub(crate) struct Certificate {
     pub(crate) files: CertificateFiles,
     /// Of certificate, key and OCSP answer, before they were read.
     pub(crate) stamps: Vec<Stamp>,
-    pub(crate) key: Arc<CertifiedKey>,
+    /// `None`: it has not come from its authority yet.
+    pub(crate) key: Option<Arc<CertifiedKey>>,
     pub(crate) names: Vec<String>,
     pub(crate) validity: Option<Validity>,
     /// What is not good, and yet no reason not to use it.
@@ -61,7 +62,7 @@ impl Certificate {
         let mut certificate = Certificate {
             files: files.clone(),
             stamps,
-            key: Arc::new(key),
+            key: Some(Arc::new(key)),
             names,
             validity,
             warnings: Vec::new(),
@@ -70,14 +71,36 @@ impl Certificate {
         Ok(certificate)
     }
 
+    /// One that has not come from its authority yet; nothing is shown for its names.
+    pub(crate) fn to_come(files: &CertificateFiles) -> Certificate {
+        Certificate {
+            files: files.clone(),
+            stamps: stamps(files),
+            key: None,
+            names: files.ordered.iter().flat_map(|ordered| ordered.domains.clone()).collect(),
+            validity: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Its time is over.
     pub(crate) fn is_over(&self, now: u64) -> bool {
         self.validity.is_some_and(|validity| validity.until < now)
     }
 
-    /// It ends within two weeks, or has ended: when.
+    /// It ends within two weeks, or has ended: when. One that is ordered is renewed in its time,
+    /// and is worth a word only once it has ended.
     pub(crate) fn ends_soon(&self, now: u64) -> Option<u64> {
-        self.validity.map(|v| v.until).filter(|until| *until < now.saturating_add(ENDS_SOON))
+        let soon = if self.files.ordered.is_some() { 0 } else { ENDS_SOON };
+        self.validity.map(|v| v.until).filter(|until| *until < now.saturating_add(soon))
+    }
+
+    /// What makes an end that is near, or past, good again.
+    pub(crate) fn renewing(&self) -> &'static str {
+        match self.files.ordered {
+            None => "renew it; the file is taken when it changes",
+            Some(_) => "it could not be renewed: the log says why",
+        }
     }
 
     fn warn(&mut self, now: u64) {
@@ -88,11 +111,7 @@ impl Certificate {
             None => warn(cert, "the time of the certificate cannot be read", "make it anew"),
             Some(v) if v.until < now => {
                 let why = format!("the certificate ended on {}", x509::date(v.until));
-                warn(
-                    cert,
-                    &why,
-                    "clients turn away from it: renew it; the file is taken when it changes",
-                );
+                warn(cert, &why, &format!("clients turn away from it: {}", self.renewing()));
             }
             Some(v) if v.from > now => {
                 let why = format!("the certificate counts only from {} on", x509::date(v.from));
@@ -104,7 +123,7 @@ impl Certificate {
             }
             Some(v) if self.ends_soon(now).is_some() => {
                 let why = format!("the certificate ends on {}", x509::date(v.until));
-                warn(cert, &why, "renew it; the file is taken when it changes");
+                warn(cert, &why, self.renewing());
             }
             Some(_) => {}
         }

@@ -11,6 +11,7 @@ use rustls::{KeyLog, KeyLogFile};
 
 use crate::files::{self, Certificate, Stamp};
 use crate::member::{self, Members};
+use crate::proofs::Proofs;
 use crate::server::{self, Parts, Server};
 use crate::tickets::{Secrets, Turning};
 use crate::x509;
@@ -31,6 +32,8 @@ pub struct Loaded {
     pub pools: HashMap<Name, Members>,
     /// What is not good and yet no reason not to serve: in words, with the file and what to do.
     pub warnings: Vec<String>,
+    /// What can be shown to authorities.
+    pub proofs: Arc<Proofs>,
 }
 
 /// What becomes of a load when a file that was good is so no longer.
@@ -88,6 +91,7 @@ pub struct Keyring {
     own: Arc<Secrets>,
     turning: Turning,
     key_log: Option<Arc<dyn KeyLog>>,
+    proofs: Arc<Proofs>,
     loaded: Loaded,
     watched: Vec<Watched>,
     /// Where the next look begins.
@@ -122,10 +126,16 @@ impl Keyring {
             own: Secrets::own(),
             turning: Turning::new(now),
             key_log: key_log.then(|| Arc::new(KeyLogFile::new()) as Arc<dyn KeyLog>),
+            proofs: Arc::default(),
             loaded: Loaded::default(),
             watched: Vec::new(),
             next: 0,
         }
+    }
+
+    /// What can be shown to authorities; the same as long as the keyring lives.
+    pub fn proofs(&self) -> &Arc<Proofs> {
+        &self.proofs
     }
 
     /// Loads all that a plan names; what did not change since it was loaded last stays as it is.
@@ -136,7 +146,7 @@ impl Keyring {
     pub fn load(&self, plan: &Plan, spoilt: Spoilt, now: u64) -> Result<Loaded, Vec<String>> {
         let mut problems = Vec::new();
         let certificates = self.certificates(plan, (spoilt, now), &mut problems);
-        let mut loaded = Loaded::default();
+        let mut loaded = Loaded { proofs: self.proofs.clone(), ..Loaded::default() };
         for listener in &plan.listeners {
             let Some(tls) = &listener.tls else { continue };
             let alpn: &[&str] = match listener.protocol {
@@ -152,6 +162,7 @@ impl Keyring {
                 alpn,
                 own: &self.own,
                 key_log: &self.key_log,
+                proofs: &self.proofs,
             };
             match self.server(&parts, own, spoilt) {
                 Ok(server) => drop(loaded.listeners.insert(listener.name.clone(), server)),
@@ -235,12 +246,19 @@ impl Keyring {
             better(known.get(files), new, now)
         });
         for ((listener, files), read) in missing.into_iter().zip(read) {
-            let old = known.get(files).filter(|_| spoilt == Spoilt::Keep);
-            match (read, old) {
-                (Ok(certificate), _) => drop(found.insert(files.clone(), Arc::new(certificate))),
-                (Err(_), Some(old)) => drop(found.insert(files.clone(), old.clone())),
-                (Err(why), None) => problems.push(format!("listener \"{listener}\": {why}")),
-            }
+            // Whatever became of the file of one that is ordered, it is ordered anew.
+            let ordered = files.ordered.is_some();
+            let old = known.get(files).filter(|_| spoilt == Spoilt::Keep || ordered);
+            let taken = match (read, old) {
+                (Ok(certificate), _) => Arc::new(certificate),
+                (Err(_), Some(old)) => old.clone(),
+                (Err(_), None) if ordered => Arc::new(Certificate::to_come(files)),
+                (Err(why), None) => {
+                    problems.push(format!("listener \"{listener}\": {why}"));
+                    continue;
+                }
+            };
+            found.insert(files.clone(), taken);
         }
         found
     }
@@ -355,11 +373,7 @@ impl Keyring {
             let Some(until) = one.ends_soon(now) else { continue };
             let verb = if until < now { "ended" } else { "ends" };
             let why = format!("the certificate {verb} on {}", x509::date(until));
-            told.push(files::told(
-                &one.files.cert,
-                &why,
-                "renew it; the file is taken when it changes",
-            ));
+            told.push(files::told(&one.files.cert, &why, one.renewing()));
         }
         told.sort_unstable();
         told
@@ -436,7 +450,7 @@ fn watched(loaded: &Loaded) -> Vec<Watched> {
     for (name, server) in &loaded.listeners {
         let serving = server.serving();
         for one in serving.certificates.iter().filter(|one| known.insert(one.files.clone())) {
-            let CertificateFiles { cert, key, ocsp } = one.files.clone();
+            let CertificateFiles { cert, key, ocsp, .. } = one.files.clone();
             let paths = [cert, key].into_iter().chain(ocsp).collect();
             all.push(watch(What::Certificate(one.files.clone()), paths, &one.stamps));
         }

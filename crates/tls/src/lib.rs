@@ -6,14 +6,20 @@
 
 mod clients;
 mod files;
+mod issued;
 mod keyring;
 mod member;
+mod proofs;
 mod server;
 mod store;
 mod tickets;
 mod x509;
 
+pub use issued::Issued;
 pub use keyring::{Change, Expiry, Keyring, Loaded, Spoilt};
-pub use member::Members;
-pub use rustls::pki_types::{CertificateDer, ServerName};
+pub use member::{Members, authority_client};
+pub use proofs::{ACME_TLS, Proof, Proofs};
+pub use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+pub use rustls::{ClientConfig, ServerConfig};
 pub use server::Server;
+pub use x509::date;

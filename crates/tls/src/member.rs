@@ -1,7 +1,7 @@
 //! Handshakes with members: what is believed. Files may be replaced while it serves: each handshake
 //! takes what is there when it begins.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -111,6 +111,16 @@ impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Members").field("plan", &self.plan).finish_non_exhaustive()
     }
+}
+
+/// What requests to a certificate authority go by: its own certificate must be signed by `ca`, or
+/// else by whom the system believes. HTTP/1.1 only.
+///
+/// # Errors
+/// The file cannot be used.
+pub fn authority_client(ca: Option<&Path>) -> Result<ClientConfig, String> {
+    let plan = PoolTls { ca: ca.map(Path::to_owned), ..PoolTls::default() };
+    believing(&plan)
 }
 
 /// The files that a pool names.

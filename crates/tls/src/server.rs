@@ -7,15 +7,21 @@ use arc_swap::ArcSwap;
 use evenkeel_plan::{Ciphers, ListenerTls, Name, TlsVersion};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, KeyLog, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
 
 use crate::clients;
 use crate::files::{self, Certificate, Stamp};
+use crate::proofs::Proofs;
 use crate::store::Store;
 use crate::tickets::{Secrets, Ticketer};
+
+/// Sessions of a listener that hears what clients send before their handshake is over.
+const SESSIONS: usize = 10_000;
+/// Bytes that a client may send so.
+const EARLY_MAX: u32 = 16 * 1024;
 
 /// What a listener's handshakes go by.
 pub struct Server {
@@ -26,6 +32,9 @@ pub struct Server {
     /// Of the file of ticket keys.
     pub(crate) tickets_stamps: Vec<Stamp>,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
+    proofs: Arc<Proofs>,
+    /// Where data is heard before the end of handshakes.
+    sessions: Option<Arc<ServerSessionMemoryCache>>,
     serving: ArcSwap<Serving>,
 }
 
@@ -53,6 +62,7 @@ pub(crate) struct Parts<'a> {
     /// For tickets, unless a file has others.
     pub(crate) own: &'a Arc<Secrets>,
     pub(crate) key_log: &'a Option<Arc<dyn KeyLog>>,
+    pub(crate) proofs: &'a Arc<Proofs>,
 }
 
 impl Server {
@@ -61,14 +71,17 @@ impl Server {
         parts: &Parts<'_>,
         certificates: Vec<Arc<Certificate>>,
     ) -> Result<Server, String> {
-        let &Parts { name, plan, alpn, own, key_log } = parts;
+        let &Parts { name, plan, alpn, own, key_log, proofs } = parts;
         let tickets_stamps = plan.ticket_keys.iter().map(|path| files::stamp(path)).collect();
         let secrets = plan.ticket_keys.as_ref().map(|path| Secrets::read(path)).transpose()?;
         let secrets = secrets.unwrap_or_else(|| own.clone());
         let alpn: Vec<Vec<u8>> = alpn.iter().map(|one| one.as_bytes().to_vec()).collect();
         let clients = read_clients(plan)?;
         let log = key_log.as_ref();
-        let serving = Serving::new((name, plan, &alpn), &secrets, log, clients, certificates)?;
+        // Each is good for one handshake: what was sent ahead with it cannot be heard again.
+        let sessions = plan.early_data.then(|| ServerSessionMemoryCache::new(SESSIONS));
+        let kept = (&secrets, sessions.as_ref());
+        let serving = Serving::new((name, plan, &alpn), kept, log, clients, certificates)?;
         Ok(Server {
             name: name.clone(),
             plan: plan.clone(),
@@ -76,6 +89,8 @@ impl Server {
             secrets,
             tickets_stamps,
             key_log: key_log.clone(),
+            proofs: proofs.clone(),
+            sessions,
             serving: ArcSwap::from_pointee(serving),
         })
     }
@@ -83,6 +98,11 @@ impl Server {
     /// For rustls, as things stand.
     pub fn config(&self) -> Arc<ServerConfig> {
         self.serving.load().config.clone()
+    }
+
+    /// For rustls, where a client asks for nothing but the proof of a name: while there is one.
+    pub fn proving(&self) -> Option<Arc<ServerConfig>> {
+        self.proofs.handshake()
     }
 
     /// Whether a request for `host` came by a connection whose client asked for the server `named`,
@@ -136,7 +156,8 @@ impl Server {
     ) -> Result<(), String> {
         let about = (&self.name, &self.plan, &self.alpn[..]);
         let log = self.key_log.as_ref();
-        let serving = Serving::new(about, &self.secrets, log, clients, certificates)?;
+        let kept = (&self.secrets, self.sessions.as_ref());
+        let serving = Serving::new(about, kept, log, clients, certificates)?;
         self.serving.store(Arc::new(serving));
         Ok(())
     }
@@ -151,7 +172,7 @@ impl std::fmt::Debug for Server {
 impl Serving {
     fn new(
         (name, plan, alpn): (&Name, &ListenerTls, &[Vec<u8>]),
-        secrets: &Arc<Secrets>,
+        (secrets, sessions): (&Arc<Secrets>, Option<&Arc<ServerSessionMemoryCache>>),
         key_log: Option<&Arc<dyn KeyLog>>,
         clients: Option<Clients>,
         certificates: Vec<Arc<Certificate>>,
@@ -161,7 +182,7 @@ impl Serving {
         }
         let mut store = Store::default();
         for certificate in &certificates {
-            store.add(&certificate.key, &certificate.names);
+            store.add(certificate.key.as_ref(), &certificate.names);
         }
         let store = Arc::new(store);
         let builder = ServerConfig::builder_with_provider(provider())
@@ -174,9 +195,18 @@ impl Serving {
         let mut config = builder.with_cert_resolver(store.clone());
         config.alpn_protocols = alpn.to_vec();
         config.ignore_client_order = true;
-        config.ticketer = Arc::new(Ticketer { secrets: secrets.clone(), bound: bound(name, plan) });
-        // Whoever cannot keep a ticket shakes hands again: no memory and no lock for them here.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
+        if let Some(sessions) = sessions {
+            // The engine hears data ahead only in sessions that it can forget when they are used.
+            config.session_storage = sessions.clone();
+            config.max_early_data_size = EARLY_MAX;
+            // Else the answer would wait for what the client's haste was to spare.
+            config.send_half_rtt_data = true;
+        } else {
+            let bound = bound(name, plan);
+            config.ticketer = Arc::new(Ticketer { secrets: secrets.clone(), bound });
+            // Whoever cannot keep a ticket shakes hands again: no memory and no lock for them here.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+        }
         // Two are enough for a browser's first connections; each costs bytes and work.
         config.send_tls13_tickets = 2;
         if let Some(log) = key_log {

@@ -19,13 +19,14 @@ pub(crate) struct Store {
 
 impl Store {
     /// Adds a certificate under its names, which are in lower case. The first is for all other names.
-    pub(crate) fn add(&mut self, certified: &Arc<CertifiedKey>, names: &[String]) {
-        if self.first.is_none() {
-            self.first = Some(certified.clone());
+    /// One that has not come yet (`None`) keeps its names from being shown another.
+    pub(crate) fn add(&mut self, certified: Option<&Arc<CertifiedKey>>, names: &[String]) {
+        if self.first.is_none() && certified.is_some() {
+            self.first = certified.cloned();
             self.first_name = names.first().map_or("", String::as_str).into();
         }
         for name in names {
-            self.by_name.entry(name.as_str().into()).or_default().push(certified.clone());
+            self.by_name.entry(name.as_str().into()).or_default().extend(certified.cloned());
         }
     }
 
@@ -41,11 +42,15 @@ impl Store {
         !wanted.iter().any(|one| shown.iter().any(|other| Arc::ptr_eq(one, other)))
     }
 
-    /// The certificates for a name.
+    /// The certificates for a name; none of them when they are to come.
     fn of(&self, name: &str) -> Option<&[Arc<CertifiedKey>]> {
+        let own = self.by_name.get(name).map(Vec::as_slice);
+        if own.is_some_and(|own| !own.is_empty()) {
+            return own;
+        }
         let above = || name.split_once('.').map(|(_, rest)| format!("*.{rest}"));
-        let found = self.by_name.get(name).or_else(|| self.by_name.get(above()?.as_str()))?;
-        Some(found)
+        let wild = above().and_then(|name| self.by_name.get(name.as_str())).map(Vec::as_slice);
+        wild.or(own)
     }
 
     /// The certificates for those who ask for no name, or for one that nobody has.

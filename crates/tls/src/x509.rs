@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The object identifier 2.5.29.17.
 const ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+/// The object identifier 2.5.29.35.
+const SIGNER: &[u8] = &[0x55, 0x1d, 0x23];
 
 /// When a certificate counts, as Unix time in seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,7 +17,8 @@ pub(crate) struct Validity {
 
 /// The names in lower case; none when there are none or the certificate is malformed.
 pub(crate) fn names(certificate: &[u8]) -> Vec<String> {
-    extensions(certificate).and_then(alt_names).unwrap_or_default()
+    let names = extension(certificate, ALT_NAME).and_then(element);
+    names.and_then(|(_, names, _)| general_names(names)).unwrap_or_default()
 }
 
 /// When it counts; `None` when it is malformed.
@@ -35,6 +38,27 @@ pub(crate) fn validity(certificate: &[u8]) -> Option<Validity> {
     let from = time(tag, from)?;
     let (tag, until, _) = element(rest)?;
     Some(Validity { from, until: time(tag, until)? })
+}
+
+/// The serial number and the key identifier of the signer, as they stand, by which an authority
+/// knows a certificate (RFC 9773 section 4.1).
+pub(crate) fn identity(certificate: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (_, whole, _) = element(certificate)?;
+    let (_, mut rest, _) = element(whole)?;
+    let (tag, _, after) = element(rest)?;
+    if tag == 0xa0 {
+        rest = after;
+    }
+    let (_, serial, _) = element(rest)?;
+    let (_, mut signer, _) = element(extension(certificate, SIGNER)?)?;
+    while !signer.is_empty() {
+        let (tag, content, after) = element(signer)?;
+        if tag == 0x80 {
+            return Some((serial, content));
+        }
+        signer = after;
+    }
+    None
 }
 
 /// `UTCTime` or `GeneralizedTime`, always in seconds and UTC in certificates.
@@ -77,7 +101,7 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
 }
 
 /// The day of a Unix time, as `2026-01-31`.
-pub(crate) fn date(unix: u64) -> String {
+pub fn date(unix: u64) -> String {
     let days = unix / 86_400 + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -103,12 +127,14 @@ fn extensions(certificate: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn alt_names(mut list: &[u8]) -> Option<Vec<String>> {
+/// The value of an extension.
+fn extension<'c>(certificate: &'c [u8], wanted: &[u8]) -> Option<&'c [u8]> {
+    let mut list = extensions(certificate)?;
     while !list.is_empty() {
         let (_, extension, after) = element(list)?;
         list = after;
         let (_, id, mut rest) = element(extension)?;
-        if id != ALT_NAME {
+        if id != wanted {
             continue;
         }
         // `critical` may stand between.
@@ -117,10 +143,7 @@ fn alt_names(mut list: &[u8]) -> Option<Vec<String>> {
             rest = after;
             (tag, content, _) = element(rest)?;
         }
-        if tag != 0x04 {
-            return None;
-        }
-        return element(content).and_then(|(_, names, _)| general_names(names));
+        return (tag == 0x04).then_some(content);
     }
     None
 }
@@ -183,7 +206,9 @@ mod tests {
         let value = wrap(0x04, &wrap(0x30, &names));
         let extension = wrap(0x30, &[wrap(0x06, ALT_NAME), wrap(0x01, &[0xff]), value].concat());
         let other = wrap(0x30, &[wrap(0x06, &[0x55, 0x1d, 0x0f]), wrap(0x04, b"x")].concat());
-        let list = wrap(0xa3, &wrap(0x30, &[other, extension].concat()));
+        let signer = wrap(0x30, &[wrap(0x80, &[7, 8]), wrap(0x82, &[9])].concat());
+        let signer = wrap(0x30, &[wrap(0x06, SIGNER), wrap(0x04, &signer)].concat());
+        let list = wrap(0xa3, &wrap(0x30, &[other, signer, extension].concat()));
         let times = [wrap(0x17, b"700101000001Z"), wrap(0x18, b"20500228235959Z")].concat();
         let parts = [
             wrap(0xa0, &wrap(0x02, &[2])),
@@ -196,10 +221,12 @@ mod tests {
         let body = wrap(0x30, &parts.concat());
         let certificate = wrap(0x30, &body);
         assert_eq!(super::names(&certificate), ["www.example.com", "*.example.com", "127.0.0.1"]);
+        assert_eq!(identity(&certificate), Some((&[1][..], &[7, 8][..])));
         assert_eq!(validity(&certificate), Some(Validity { from: 1, until: 2_529_705_599 }));
         for end in 0..certificate.len() {
             assert!(super::names(&certificate[..end]).is_empty());
             assert!(validity(&certificate[..end]).is_none());
+            assert!(identity(&certificate[..end]).is_none());
         }
         assert!(super::names(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]).is_empty());
     }

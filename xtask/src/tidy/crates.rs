@@ -29,6 +29,21 @@ const ROWS: &[Row] = &[
         internal: &["plan"],
         external: &["arc-swap", "aws-lc-rs", "rustls", "rustls-native-certs"],
     },
+    Row {
+        name: "acme",
+        internal: &["net", "plan", "tls"],
+        external: &[
+            "bytes",
+            "http",
+            "http-body-util",
+            "hyper-rustls",
+            "hyper-util",
+            "instant-acme",
+            "rcgen",
+            "serde_json",
+            "tokio",
+        ],
+    },
     Row { name: "http2", internal: &["net", "wire"], external: &["bytes", "h2", "http", "tokio"] },
     Row {
         name: "proxy",
@@ -38,6 +53,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "control",
         internal: &[
+            "acme",
             "balance",
             "config",
             "http2",
@@ -60,8 +76,8 @@ const ROWS: &[Row] = &[
     Row {
         name: "evenkeel",
         internal: &[
-            "admin", "balance", "config", "control", "net", "observe", "plan", "proxy", "tls",
-            "wire",
+            "acme", "admin", "balance", "config", "control", "net", "observe", "plan", "proxy",
+            "tls", "wire",
         ],
         external: &[
             "clap",
@@ -87,9 +103,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["crates/evenkeel/"]),
     ("h2", &["crates/http2/", "crates/proxy/tests/"]),
     ("hyper", &["crates/admin/"]),
-    ("hyper_util", &["crates/admin/"]),
+    ("hyper_rustls", &["crates/acme/"]),
+    ("hyper_util", &["crates/acme/", "crates/admin/"]),
+    ("instant_acme", &["crates/acme/"]),
     ("hickory_resolver", &["crates/control/"]),
     ("mimalloc", &["crates/evenkeel/"]),
+    ("rcgen", &["crates/acme/"]),
     ("rustix", &["crates/net/", "crates/testkit/", "xtask/"]),
     ("socket2", &["crates/net/", "crates/testkit/", "xtask/"]),
     ("toml", &["crates/config/"]),

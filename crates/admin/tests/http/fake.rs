@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use evenkeel_admin::views::{
-    DiagnosticView, ListenerView, MemberView, PoolView, ReloadReport, RouteView, StatusView,
+    DiagnosticView, ListenerView, MemberView, OrderView, PoolView, ReloadReport, RouteView,
+    StatusView,
 };
 use evenkeel_admin::{Answer, Controller, MemberPatch, Readiness, Refusal};
 use evenkeel_observe::events::{Event, Ring, Stamped};
@@ -100,6 +101,10 @@ impl Controller for Fake {
 
     fn routes(&self) -> Answer<'_, Vec<RouteView>> {
         now(vec![RouteView { name: "route-1".into(), ..RouteView::default() }])
+    }
+
+    fn orders(&self) -> Answer<'_, Vec<OrderView>> {
+        now(vec![OrderView { authority: "default".into(), ..OrderView::default() }])
     }
 
     fn patch_member<'a>(

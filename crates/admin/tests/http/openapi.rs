@@ -9,7 +9,7 @@ use serde_json::{Value, to_value};
 use crate::client::Server;
 
 /// The paths of the contract with their methods.
-const PATHS: [(&str, &str); 19] = [
+const PATHS: [(&str, &str); 20] = [
     ("GET", "/"),
     ("GET", "/dashboard.css"),
     ("GET", "/dashboard.js"),
@@ -25,6 +25,7 @@ const PATHS: [(&str, &str); 19] = [
     ("DELETE", "/api/v1/pools/{pool}/members/{member}"),
     ("GET", "/api/v1/listeners"),
     ("GET", "/api/v1/routes"),
+    ("GET", "/api/v1/acme"),
     ("POST", "/api/v1/reload"),
     ("POST", "/api/v1/drain"),
     ("GET", "/api/v1/events"),

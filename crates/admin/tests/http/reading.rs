@@ -8,6 +8,7 @@ async fn pools_members_listeners_and_routes_are_shown() {
     let pool = server.get("/api/v1/pools/api").await.json();
     assert_eq!((&pool["policy"], &pool["members"][1]["tag"]), (&"round-robin".into(), &"b".into()));
     assert_eq!(server.get("/api/v1/listeners").await.json()[0]["name"], "web");
+    assert_eq!(server.get("/api/v1/acme").await.json()[0]["authority"], "default");
     assert_eq!(server.get("/api/v1/routes").await.json()[0]["name"], "route-1");
     let status = server.get("/api/v1/status").await.json();
     assert_eq!((&status["version"], &status["changes_allowed"]), (&"1.2.3".into(), &true.into()));

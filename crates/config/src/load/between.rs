@@ -5,13 +5,14 @@ use evenkeel_plan::{Address, BindAddress, Listener, Name, Protocol};
 
 use super::{At, Loaded, Loading};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::native::{listener, row};
+use crate::native::{self, listener, row};
 
 /// Diagnostics that are told; further ones are counted.
 const DIAGNOSTICS_MAX: usize = 100;
 
 impl Loading<'_> {
     pub(super) fn finish(mut self) -> Loaded {
+        native::acme::settle(&mut self.plan);
         let problems = check::check(&self.plan);
         let told = problems
             .iter()
@@ -59,6 +60,10 @@ impl Loading<'_> {
                     true => nameless(|place| matches!(place, Place::Pool(_))),
                     false => written || nameless(|place| matches!(place, Place::Listener(_))),
                 }
+            }
+            // Those that stand there are wrong, which is told.
+            (place, "tls") if problem.message.ends_with("without a certificate") => {
+                self.key(place, "tls.certificates").is_some() && self.failed()
             }
             (_, "pool") => nameless(|place| matches!(place, Place::Pool(_))),
             (_, "listeners") => nameless(|place| matches!(place, Place::Listener(_))),

@@ -1,5 +1,6 @@
 //! Our own format: TOML.
 
+pub(crate) mod acme;
 mod affinity;
 mod health;
 pub(crate) mod listener;

@@ -260,7 +260,7 @@ pub(crate) const RETRY: &[Row<Retry>] = &[
         name: "on",
         kind: Kind::Texts,
         default: "[\"connect\", \"reset-before-response\"]",
-        doc: "Causes: connect, reset-before-response, timeout, or a status (429, 500 to 599).",
+        doc: "Causes: connect, reset-before-response, timeout, grpc-unavailable, or a status (429, 500 to 599).",
         set: |r, value, reader| {
             if let Some(on) = value.one_or_more(reader, retry_on) {
                 r.on = on;
@@ -420,6 +420,7 @@ fn retry_on(value: Value<'_>, reader: &mut Reader<'_>) -> Option<RetryOn> {
         ("connect", RetryOn::Connect),
         ("reset-before-response", RetryOn::ResetBeforeResponse),
         ("timeout", RetryOn::Timeout),
+        ("grpc-unavailable", RetryOn::GrpcUnavailable),
     ];
     let text = super::listener::peek_text(value);
     if let Some(number) = text.and_then(|text| text.parse().ok()) {

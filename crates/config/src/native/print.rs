@@ -1,6 +1,7 @@
 //! The normal form: a plan as TOML. Defaults are left out, and where a short form says it all, it
 //! is used. Reading it back gives the same plan.
 
+mod acme;
 mod listener;
 mod parts;
 mod pool;
@@ -27,6 +28,9 @@ pub fn print(plan: &Plan) -> String {
     let log = log(&plan.log);
     if !log.is_empty() {
         sections.push(format!("[log]\n{}", log.lines("log")));
+    }
+    for acme in plan.acme.iter().filter(|acme| !acme::goes_without_saying(acme, plan)) {
+        sections.push(format!("[[acme]]\n{}", acme::acme(acme).lines("acme")));
     }
     for listener in &plan.listeners {
         sections.push(format!("[[listener]]\n{}", listener::listener(listener).lines("listener")));

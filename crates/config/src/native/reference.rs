@@ -21,6 +21,7 @@ fn tables() -> Vec<Table> {
         table(&mut out, name.to_owned(), format!("[{name}]"), keys);
     }
     for (name, keys) in [
+        ("acme", keys(super::acme::ROWS)),
         ("listener", keys(super::listener::ROWS)),
         ("route", keys(super::route::ROWS)),
         ("pool", keys(super::pool::ROWS)),

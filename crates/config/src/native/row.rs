@@ -192,7 +192,7 @@ pub(crate) fn unknown_table(
         .or_else(|| nearest(name, known.clone()).and_then(|n| known.clone().find(|k| *k == n)));
     let brackets = |name: &str| match name {
         "include" => "include = [\"FILE\"]".to_owned(),
-        "listener" | "route" | "pool" => format!("[[{name}]]"),
+        "acme" | "listener" | "route" | "pool" => format!("[[{name}]]"),
         _ => format!("[{name}]"),
     };
     let help = match (near, super::reference::home(name)) {

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use evenkeel_plan::{
-    CertificateFiles, Ciphers, ClientCertificates, Hsts, ListenerTls, PoolTls, TlsVersion, Verify,
+    CertificateFiles, Ciphers, ClientCertificates, Hsts, ListenerTls, Name, PoolTls, TlsVersion,
+    Verify,
 };
 
+use super::acme;
 use super::row::{Kind, Row, keys, read};
 use super::value::{Reader, Value};
 
@@ -17,15 +19,18 @@ const VERIFY: [(&str, Verify); 3] =
 pub(crate) const LISTENER: &[Row<ListenerTls>] = &[
     Row {
         name: "certificates",
-        kind: Kind::Tables(|| keys(FILES)),
+        kind: Kind::Tables(|| keys(LISTED)),
         default: "",
-        doc: "Certificates with their keys, 10000 at most, chosen by the name the client asks for, exactly or by wildcard; ECDSA before RSA where a client can have either. The first is for all others. Required.",
+        doc: "Certificates with their keys, from files or ordered, 10000 at most, chosen by the name the client asks for, exactly or by wildcard; ECDSA before RSA where a client can have either. The first is for all others. Required.",
         set: |tls, value, reader| {
             let Some(items) = value.items() else {
-                let _ = value.expected::<()>(reader, "an array of { cert = \"…\", key = \"…\" }");
+                let _ = value.expected::<()>(
+                    reader,
+                    "an array of { cert = \"…\", key = \"…\" } or { domains = \"…\" }",
+                );
                 return;
             };
-            tls.certificates = items.filter_map(|item| certificate(item, reader)).collect();
+            tls.certificates = items.filter_map(|item| listed(item, reader)).collect();
         },
     },
     Row {
@@ -60,6 +65,13 @@ pub(crate) const LISTENER: &[Row<ListenerTls>] = &[
         default: "",
         doc: "A file of keys for session tickets, for several processes: 32 to 80 bytes in hexadecimal in a line, the newest first, 16 at most. Without it the process makes its own, a new one every six hours.",
         set: |tls, value, reader| tls.ticket_keys = Some(path(value, reader)),
+    },
+    Row {
+        name: "early_data",
+        kind: Kind::Boolean,
+        default: "false",
+        doc: "Requests are heard that clients send before their handshake is over (0-RTT), 16 KiB at most: GET, HEAD and OPTIONS go on at once with Early-Data: 1, others wait. Sessions are then kept in this process. For protocol http.",
+        set: |tls, value, reader| tls.early_data = value.boolean(reader).unwrap_or(false),
     },
     Row {
         name: "hsts",
@@ -104,29 +116,76 @@ const HSTS: &[Row<Hsts>] = &[
     },
 ];
 
-const FILES: &[Row<CertificateFiles>] = &[
+const FILES: &[Row<CertificateFiles>] = &[CERT, KEY, OCSP];
+
+/// What stands for a certificate while it is read.
+struct Listed {
+    files: CertificateFiles,
+    domains: Option<Vec<String>>,
+    acme: Option<Name>,
+}
+
+const LISTED: &[Row<Listed>] = &[
     Row {
-        name: "cert",
-        kind: Kind::Text,
-        default: "",
-        doc: "A PEM file: the certificate, then those that signed it. Relative to the file it is named in.",
-        set: |files, value, reader| files.cert = path(value, reader),
+        name: CERT.name,
+        kind: CERT.kind,
+        default: CERT.default,
+        doc: CERT.doc,
+        set: |listed, value, reader| (CERT.set)(&mut listed.files, value, reader),
     },
     Row {
-        name: "key",
-        kind: Kind::Text,
-        default: "",
-        doc: "A PEM file with the private key.",
-        set: |files, value, reader| files.key = path(value, reader),
+        name: KEY.name,
+        kind: KEY.kind,
+        default: KEY.default,
+        doc: KEY.doc,
+        set: |listed, value, reader| (KEY.set)(&mut listed.files, value, reader),
     },
     Row {
-        name: "ocsp",
-        kind: Kind::Text,
+        name: OCSP.name,
+        kind: OCSP.kind,
+        default: OCSP.default,
+        doc: OCSP.doc,
+        set: |listed, value, reader| (OCSP.set)(&mut listed.files, value, reader),
+    },
+    Row {
+        name: "domains",
+        kind: Kind::Texts,
         default: "",
-        doc: "A DER file with an OCSP answer, 16 KiB at most, stapled to the certificate of a listener. Something else must renew it.",
-        set: |files, value, reader| files.ocsp = Some(path(value, reader)),
+        doc: "In the place of files: the names and IP addresses, 100 at most, that a certificate is ordered for and renewed by itself.",
+        set: |listed, value, reader| listed.domains = Some(acme::domains(value, reader)),
+    },
+    Row {
+        name: "acme",
+        kind: Kind::Text,
+        default: "default",
+        doc: "The [[acme]] that it is ordered from. The one named `default` is Let's Encrypt where no table says otherwise.",
+        set: |listed, value, reader| listed.acme = value.name(reader),
     },
 ];
+
+const CERT: Row<CertificateFiles> = Row {
+    name: "cert",
+    kind: Kind::Text,
+    default: "",
+    doc: "A PEM file: the certificate, then those that signed it. Relative to the file it is named in.",
+    set: |files, value, reader| files.cert = path(value, reader),
+};
+
+const KEY: Row<CertificateFiles> = Row {
+    name: "key",
+    kind: Kind::Text,
+    default: "",
+    doc: "A PEM file with the private key.",
+    set: |files, value, reader| files.key = path(value, reader),
+};
+
+const OCSP: Row<CertificateFiles> = Row {
+    name: "ocsp",
+    kind: Kind::Text,
+    default: "",
+    doc: "A DER file with an OCSP answer, 16 KiB at most, stapled to the certificate of a listener. Something else must renew it.",
+    set: |files, value, reader| files.ocsp = Some(path(value, reader)),
+};
 
 const CLIENTS: &[Row<ClientCertificates>] = &[
     Row {
@@ -229,8 +288,41 @@ fn age(value: Value<'_>, reader: &mut Reader<'_>) -> Option<Duration> {
     }
 }
 
+const EXAMPLE: &str = "{ cert = \"site.pem\", key = \"site.key\" }";
+
+/// A certificate of a listener: from files, or ordered.
+fn listed(value: Value<'_>, reader: &mut Reader<'_>) -> Option<CertificateFiles> {
+    let table = value.table(reader, EXAMPLE)?;
+    let files = CertificateFiles::new(PathBuf::new(), PathBuf::new());
+    let mut listed = Listed { files, domains: None, acme: None };
+    let before = reader.diagnostics.len();
+    read(LISTED, &[], "a certificate", table, &mut listed, reader);
+    let Listed { mut files, domains, acme } = listed;
+    let named = [&files.cert, &files.key].into_iter().filter(|path| !path.as_os_str().is_empty());
+    let named = named.count();
+    let Some(domains) = domains else {
+        if named == 2 && acme.is_none() {
+            return Some(files);
+        }
+        if reader.diagnostics.len() > before {
+            return None;
+        }
+        let message = match acme {
+            Some(_) => "a certificate is ordered for names: add domains = [\"example.com\"]".into(),
+            None => format!("a certificate needs both files: {EXAMPLE}"),
+        };
+        return value.wrong(reader, message);
+    };
+    if named > 0 || files.ocsp.is_some() {
+        return value.wrong(reader, "a certificate is from files or is ordered, not both");
+    }
+    files.ordered = Some(acme::ordered(acme, domains));
+    // What was wrong with the names is told; that none is left then is not.
+    (reader.diagnostics.len() == before).then_some(files)
+}
+
 fn certificate(value: Value<'_>, reader: &mut Reader<'_>) -> Option<CertificateFiles> {
-    let example = "{ cert = \"site.pem\", key = \"site.key\" }";
+    let example = EXAMPLE;
     let table = value.table(reader, example)?;
     let mut files = CertificateFiles::new(PathBuf::new(), PathBuf::new());
     read(FILES, &[], "a certificate", table, &mut files, reader);
@@ -269,6 +361,9 @@ pub(crate) fn rebase_pool(tls: &mut PoolTls, folder: &Path) {
 }
 
 fn rebase(files: &mut CertificateFiles, folder: &Path) {
+    if files.ordered.is_some() {
+        return;
+    }
     files.cert = folder.join(&files.cert);
     files.key = folder.join(&files.key);
     if let Some(path) = &mut files.ocsp {

@@ -11,11 +11,12 @@ use super::row::{Kind, Places, Row, keys, place, read};
 use super::value::{Reader, Value};
 
 /// What stands at the top of a file.
-pub(crate) const TABLES: [(&str, &str); 7] = [
+pub(crate) const TABLES: [(&str, &str); 8] = [
     ("include", "Files to read beside this one: paths or `*` patterns, relative to it."),
     ("server", "The process."),
     ("admin", "The admin API, metrics and dashboard; off when absent."),
     ("log", "Where logs go."),
+    ("acme", "Authorities that certificates are ordered from; one table each."),
     ("listener", "What accepts traffic; one table each."),
     ("route", "Which requests go where; the first match in file order wins."),
     ("pool", "The sets of members."),

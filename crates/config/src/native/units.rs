@@ -39,6 +39,41 @@ pub(crate) fn print_duration(time: Duration) -> String {
     format!("{}{unit}", millis / factor)
 }
 
+/// The digits of base64url (RFC 4648 section 5).
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Bytes from base64url, also with the padding that some write.
+pub(crate) fn base64url(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=');
+    if text.len() % 4 == 1 {
+        return None;
+    }
+    let digit = |b: u8| DIGITS.iter().position(|digit| *digit == b);
+    let mut out = Vec::new();
+    for four in text.as_bytes().chunks(4) {
+        let mut whole = 0;
+        for at in 0..4 {
+            let value = four.get(at).map_or(Some(0), |b| digit(*b))?;
+            whole = whole << 6 | value;
+        }
+        let bytes = [16, 8, 0].map(|shift| (whole >> shift & 0xff) as u8);
+        out.extend_from_slice(&bytes[..four.len() - 1]);
+    }
+    Some(out)
+}
+
+/// The same back, without padding.
+pub(crate) fn print_base64url(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for three in bytes.chunks(3) {
+        let at = |n: usize| usize::from(three.get(n).copied().unwrap_or(0));
+        let whole = at(0) << 16 | at(1) << 8 | at(2);
+        let digits = [18, 12, 6, 0].map(|shift| char::from(DIGITS[whole >> shift & 63]));
+        out.extend(&digits[..=three.len()]);
+    }
+    out
+}
+
 /// `512B`, `64KiB`, `10MB`.
 pub(crate) fn size(text: &str) -> Option<Bytes> {
     const SIZES: [(&str, u64); 7] = [

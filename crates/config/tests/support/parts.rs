@@ -190,6 +190,7 @@ pub fn files() -> impl Strategy<Value = CertificateFiles> {
             cert: cert.into(),
             key: key.into(),
             ocsp: ocsp.map(Into::into),
+            ordered: None,
         },
     )
 }
@@ -220,14 +221,15 @@ fn listener_tls() -> impl Strategy<Value = ListenerTls> {
         of(client_certificates()),
         of("[a-z]{1,8}\\.key".prop_map(PathBuf::from)),
         of(hsts()),
-        any::<bool>(),
+        any::<[bool; 2]>(),
     )
         .prop_map(
-            |(certificates, ciphers, min_version, clients, ticket_keys, hsts, refuse)| {
+            |(certificates, ciphers, min_version, clients, ticket_keys, hsts, [refuse, early])| {
                 ListenerTls {
                     certificates,
                     ciphers,
                     min_version,
+                    early_data: early && ticket_keys.is_none() && clients.is_none(),
                     clients,
                     ticket_keys,
                     hsts,
@@ -271,6 +273,7 @@ pub fn listener() -> impl Strategy<Value = Listener> {
                         .filter(|_| protocol == Protocol::Http && tls.is_none()),
                     tls: tls.filter(|_| protocol != Protocol::Udp).map(|tls| ListenerTls {
                         hsts: tls.hsts.filter(|_| protocol == Protocol::Http),
+                        early_data: tls.early_data && protocol == Protocol::Http,
                         ..tls
                     }),
                     ..usual

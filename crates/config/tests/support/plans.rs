@@ -6,7 +6,7 @@ use evenkeel_plan::*;
 use proptest::option::of;
 use proptest::prelude::*;
 
-use super::{parts, pools};
+use super::{orders, parts, pools};
 
 fn server() -> impl Strategy<Value = Server> {
     let cores = prop_oneof![Just(Cores::Auto), (1_u16..=1024).prop_map(Cores::Count)];
@@ -47,13 +47,15 @@ pub fn plan() -> impl Strategy<Value = Plan> {
         prop::collection::vec(pools::pool(), 1..4),
         any::<prop::sample::Index>(),
         any::<bool>(),
+        orders::authorities(),
     )
-        .prop_map(|(server, admin, log, listeners, routes, pools, index, plain)| {
+        .prop_map(|(server, admin, log, listeners, routes, pools, index, plain, acme)| {
             let (routes, at): (Vec<_>, Vec<_>) = routes.into_iter().unzip();
-            let mut plan = Plan { server, admin, log, listeners, routes, pools, sites: None };
+            let mut plan = Plan { server, admin, log, acme, listeners, routes, pools, sites: None };
             unique(&mut plan, plain);
             connect(&mut plan, &at, index);
             fit(&mut plan);
+            orders::order(&mut plan, index);
             plan
         })
 }

@@ -147,6 +147,7 @@ fn retry() -> impl Strategy<Value = Retry> {
         Just(RetryOn::Connect),
         Just(RetryOn::ResetBeforeResponse),
         Just(RetryOn::Timeout),
+        Just(RetryOn::GrpcUnavailable),
         Just(RetryOn::Status(429)),
         (500_u16..=599).prop_map(RetryOn::Status),
     ];

@@ -43,15 +43,16 @@ pub(crate) fn check(source: &SourceArgs) -> ExitCode {
     match load_with_table(source) {
         Ok((plan, honoured)) => {
             let now = clock::wall().as_secs();
-            match Keyring::new(now, false).load(&plan, Spoilt::Refuse, now) {
-                Ok(loaded) => {
-                    let warnings = loaded.warnings.iter();
-                    warnings.for_each(|why| complain(format_args!("warning: {why}")));
-                }
-                Err(problems) => {
-                    problems.iter().for_each(|why| complain(format_args!("error: {why}")));
-                    return ExitCode::from(CONFIGURATION);
-                }
+            let loaded = Keyring::new(now, false).load(&plan, Spoilt::Refuse, now);
+            let (warnings, mut problems) = match loaded {
+                Ok(loaded) => (loaded.warnings, Vec::new()),
+                Err(problems) => (Vec::new(), problems),
+            };
+            problems.extend(plan.acme.iter().flat_map(evenkeel_acme::check));
+            warnings.iter().for_each(|why| complain(format_args!("warning: {why}")));
+            problems.iter().for_each(|why| complain(format_args!("error: {why}")));
+            if !problems.is_empty() {
+                return ExitCode::from(CONFIGURATION);
             }
             summarise(&plan);
             directives(&honoured);

@@ -70,6 +70,15 @@ impl Certificates {
         self.request(file, &[&kind[..], &["-CA", &ca, "-CAkey", &key]].concat())
     }
 
+    /// The same for these names.
+    pub(crate) fn signed_for(&self, file: &str, names: &str, authority: &Files) -> Files {
+        let (ca, key) = (authority.0.display().to_string(), authority.1.display().to_string());
+        let names = format!("subjectAltName={names}");
+        let kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "90"];
+        let signed = ["-addext", &names, "-CA", &ca, "-CAkey", &key];
+        self.request(file, &[&kind[..], &signed].concat())
+    }
+
     /// A certificate that ended yesterday, by an authority of its own folder.
     pub(crate) fn ended(&self, file: &str, names: &str) -> Files {
         let authority = self.authority(&format!("{file}-authority"));

@@ -1,11 +1,14 @@
 //! TLS at the front door: to clients (curl, openssl) and to members. Certificates are made by
 //! openssl; where that is missing, the tests say so and pass over themselves.
 
+mod acme;
 mod bounds;
 mod certificates;
 mod clients;
+mod early;
 mod http;
 mod layer4;
+mod pebble;
 mod reload;
 mod sessions;
 

@@ -77,6 +77,8 @@ metrics! {
         "TLS handshakes with clients that succeeded, by version, and whether a session was resumed (yes, no). Those that failed are refusals.";
     CERTIFICATE_EXPIRY: Gauge "evenkeel_certificate_expiry_seconds" ["listener", "certificate"] "seconds"
         "Time until a certificate in use ends, below 0 once it has; of the 1000 that end first.";
+    ACME_ORDERS: Counter "evenkeel_acme_orders_total" ["authority", "result"] ""
+        "Orders of certificates that ended, by authority and result (ok, failed).";
     RETRIES: Counter "evenkeel_retries_total" ["pool", "cause"] ""
         "Further attempts after a first one failed, by why it failed.";
     DIALS: Counter "evenkeel_dials_total" ["pool", "result"] ""

@@ -25,7 +25,8 @@ pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
             wrong(
                 "tls",
                 message,
-                "add certificates = [{ cert = \"site.pem\", key = \"site.key\" }]",
+                "add certificates = [{ cert = \"site.pem\", key = \"site.key\" }], or \
+                 [{ domains = [\"example.com\"] }] to order one",
             );
         }
         let count = tls.certificates.len();
@@ -36,6 +37,27 @@ pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
         if tls.hsts.is_some() && listener.protocol != Protocol::Http {
             let message = format!("listener \"{name}\" has hsts, which is for HTTP");
             wrong("tls", message, "leave it out");
+        }
+        if tls.early_data && listener.protocol != Protocol::Http {
+            let message = format!("listener \"{name}\" has early_data, which is for HTTP");
+            wrong("tls", message, "leave it out: what may come twice must be known to be harmless");
+        }
+        if tls.early_data && tls.clients.is_some() {
+            let message =
+                format!("listener \"{name}\" has early_data and asks clients for certificates");
+            wrong(
+                "tls",
+                message,
+                "leave one out: who a client is shows only at the handshake's end",
+            );
+        }
+        if tls.early_data && tls.ticket_keys.is_some() {
+            let message = format!(
+                "listener \"{name}\" has early_data and ticket_keys, which exclude each other"
+            );
+            let help =
+                "leave one out: a session that several processes know can be replayed to each";
+            wrong("tls", message, help);
         }
         if tls.clients.as_ref().is_some_and(|clients| clients.crl.len() > LISTS_MAX) {
             let message =

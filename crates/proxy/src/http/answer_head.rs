@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use evenkeel_httpd::{Fields, Passage};
-use evenkeel_plan::{CookieAffinity, Reverse};
-use evenkeel_wire::http1::{Framing, Known, ResponseHead, Version, write};
+use evenkeel_plan::{CookieAffinity, RetryOn, Reverse};
+use evenkeel_wire::http1::{Field, Framing, Known, ResponseHead, Version, write};
 
 use crate::core::Core;
 use crate::filter::edits::Edits;
@@ -19,8 +19,10 @@ pub(crate) struct Answering<'a> {
     pub(crate) keep_alive: bool,
     /// The protocol the client asked to switch to.
     pub(crate) upgrade: Option<&'a [u8]>,
-    /// Whether an answer of this status is thrown away for another attempt.
-    pub(crate) again: &'a dyn Fn(u16) -> bool,
+    /// Whether such an answer is thrown away for another attempt.
+    pub(crate) again: &'a dyn Fn(RetryOn) -> bool,
+    /// The request is a call of gRPC, in a pool that tries those again that find nobody.
+    pub(crate) calls: bool,
     pub(crate) edits: &'a Edits,
     /// The affinity cookie to set, with the value for this member.
     pub(crate) cookie: Option<(&'a CookieAffinity, &'a [u8])>,
@@ -40,7 +42,17 @@ pub(crate) struct Answering<'a> {
 impl Answering<'_> {
     /// Whether this status is worth another attempt.
     pub(crate) fn retries(&self, status: u16) -> bool {
-        (status >= 500 || status == 429) && (self.again)(status)
+        (status >= 500 || status == 429) && (self.again)(RetryOn::Status(status))
+    }
+
+    /// Whether the answer is nothing but the status of gRPC that nobody is there, and worth another
+    /// attempt. (In an answer that has more, the status comes at its end.)
+    pub(crate) fn retries_call(&self, buf: &[u8], answer: &ResponseHead) -> bool {
+        let status = |field: &&Field| field.name.of(buf).eq_ignore_ascii_case(b"grpc-status");
+        self.calls
+            && answer.status == 200
+            && answer.fields.iter().find(status).is_some_and(|field| field.value.of(buf) == b"14")
+            && (self.again)(RetryOn::GrpcUnavailable)
     }
 
     /// Whether an answer of this status gives way to a page of ours.

@@ -188,6 +188,11 @@ impl Download<'_> {
         if !self.progress.streamed.get() && self.answering.retries(status) {
             return Err(Failure { status, ..Failure::MEMBER_STATUS });
         }
+        if !self.progress.streamed.get()
+            && self.answering.retries_call(self.buffer.bytes(), self.answer)
+        {
+            return Err(Failure::MEMBER_UNAVAILABLE);
+        }
         if self.answering.overrides(status) {
             return Err(Failure { status, ..Failure::OVERRIDDEN });
         }

@@ -11,6 +11,7 @@ use crate::cause::{Failure, Side};
 use crate::core::Core;
 use crate::dial::{Dialing, Upstream};
 use crate::http::download::Done;
+use crate::http::early;
 use crate::http::forwarding::Forwarding;
 use crate::http::key::{self, Binding};
 use crate::http::progress::Progress;
@@ -37,7 +38,12 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     let (mut taken, mut at) = (None, None);
     scratch.passage = None;
     scratch.announced = None;
+    let heard = match early::must_wait(session, scratch) {
+        true => Box::pin(early::wait(session)).await,
+        false => Ok(()),
+    };
     let served = match &snapshot.plan.sites {
+        _ if let Err(failure) = heard => Err(failure),
         Some(sites) => {
             let rules = (&**snapshot, sites);
             let (route, served) = ruled::serve(session, scratch, listener, rules, &mut tally).await;
@@ -46,6 +52,9 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
         }
         None => match admit(session, scratch, listener) {
             Err(failure) => Err(failure),
+            Ok(()) if let Some(proof) = snapshot.find_proof(&scratch.asked) => {
+                Ok(respond::prove(session, scratch, &proof, &mut tally).await)
+            }
             Ok(()) => {
                 let wanted = scratch.asked.wanted(session.buffer.bytes(), &scratch.head);
                 taken = snapshot
@@ -165,7 +174,9 @@ pub(crate) async fn balanced(
             passage.chose(&binding.chosen(upstream.member, passage));
         }
         let progress = Progress::default();
-        let again = |status| repeatable && dialing.more() && dialing.again(RetryOn::Status(status));
+        // Whoever asks for calls to be tried again says that they may be.
+        let harmless = |cause| repeatable || cause == RetryOn::GrpcUnavailable;
+        let again = |cause| harmless(cause) && dialing.more() && dialing.again(cause);
         let cookie = binding.cookie(pool, &upstream);
         let announced = joined(scratch.announced.clone(), binding.announce(pool, &upstream));
         let (again, progress) = (&again, &progress);
@@ -188,7 +199,8 @@ pub(crate) async fn balanced(
                 let later = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
                 upstream.guard.report(outcome(failure, stale, later), now);
                 let again = !begun && !progress.streamed.get();
-                let harmless = repeatable || failure == Failure::MEMBER_REFUSED;
+                let untouched = [Failure::MEMBER_REFUSED, Failure::MEMBER_UNAVAILABLE];
+                let harmless = repeatable || untouched.contains(&failure);
                 let Some(cause) = retry_cause(failure).filter(|_| again && harmless) else {
                     return Err(failure);
                 };
@@ -198,7 +210,10 @@ pub(crate) async fn balanced(
                 if stale && sent_twice && !dialing.fresh_only {
                     dialing.fresh_only = true;
                     dialing.attempts -= 1;
-                } else if matches!(cause, RetryOn::Status(_)) || dialing.again(cause) {
+                } else if matches!(cause, RetryOn::Status(_) | RetryOn::GrpcUnavailable)
+                    || dialing.again(cause)
+                {
+                    // Those that came with an answer were asked about when it came.
                     dialing.tried.add(upstream.member);
                 } else {
                     return Err(failure);
@@ -319,6 +334,7 @@ fn retry_cause(failure: Failure) -> Option<RetryOn> {
             Some(RetryOn::ResetBeforeResponse)
         }
         Failure::MEMBER_TIMEOUT => Some(RetryOn::Timeout),
+        Failure::MEMBER_UNAVAILABLE => Some(RetryOn::GrpcUnavailable),
         // As with a connection that could not be made, nothing was done about the request.
         Failure::NO_CONTINUE => Some(RetryOn::Connect),
         Failure { cause, status, .. } if cause == Failure::MEMBER_STATUS.cause => {
@@ -343,7 +359,9 @@ fn outcome(failure: Failure, stale: bool, silence_counts: bool) -> Outcome {
         | Failure::MEMBER_REFUSED
         | Failure::MEMBER_CUT => Outcome::Reset,
         Failure { cause, status, .. }
-            if cause == Failure::MEMBER_STATUS.cause || cause == Failure::OVERRIDDEN.cause =>
+            if [Failure::MEMBER_STATUS, Failure::MEMBER_UNAVAILABLE, Failure::OVERRIDDEN]
+                .iter()
+                .any(|told| told.cause == cause) =>
         {
             Outcome::Answered { status }
         }

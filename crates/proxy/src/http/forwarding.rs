@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_httpd::Passage;
-use evenkeel_plan::HostHeader;
+use evenkeel_plan::{HostHeader, RetryOn};
 use evenkeel_wire::http1::Method;
 
 use crate::cause::Failure;
@@ -32,8 +32,8 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) listener: &'a ListenerRt,
     pub(crate) route: &'a RouteRt,
     pub(crate) pool: &'a PoolRt,
-    /// Whether an answer of this status is thrown away for another attempt; takes from the budget.
-    pub(crate) again: &'a dyn Fn(u16) -> bool,
+    /// Whether such an answer is thrown away for another attempt; takes from the budget.
+    pub(crate) again: &'a dyn Fn(RetryOn) -> bool,
     pub(crate) cookie: Option<(&'a evenkeel_plan::CookieAffinity, Vec<u8>)>,
     /// A line that tells the client of its member.
     pub(crate) announced: Option<String>,
@@ -62,6 +62,8 @@ impl Forwarding<'_> {
             keep_alive: scratch.head.keep_alive && self.goes_on(session),
             upgrade: upgrade.as_deref(),
             again: self.again,
+            calls: grpc::is_call(session, scratch)
+                && self.pool.plan.retry.on.contains(&RetryOn::GrpcUnavailable),
             edits: &self.route.response_edits,
             extra: &filled,
             passage: &passage,

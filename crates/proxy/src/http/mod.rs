@@ -3,6 +3,7 @@
 mod answer_head;
 pub(crate) mod asked;
 mod download;
+mod early;
 mod exchange;
 mod forwarding;
 pub(crate) mod key;

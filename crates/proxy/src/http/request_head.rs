@@ -27,6 +27,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) multiplexed: bool,
     /// The lines that tell whose certificate the client showed.
     pub(crate) identity: &'a [u8],
+    /// The client's handshake is not over (RFC 8470 section 5.1).
+    early: bool,
 }
 
 /// Whom a request is for.
@@ -52,7 +54,8 @@ impl<'a> Asking<'a> {
         let (buf, peer) = (session.buffer.bytes(), session.peer.ip());
         let (head, asked, multiplexed) = (&scratch.head, &scratch.asked, session.is_multiplexed());
         let identity = session.secured.as_ref().map_or(&[][..], |secured| &secured.identity[..]);
-        Asking { buf, head, asked, listener, route, peer, member, multiplexed, identity }
+        let early = scratch.early;
+        Asking { buf, head, asked, listener, route, peer, member, multiplexed, identity, early }
     }
 
     /// Writes the head.
@@ -83,6 +86,9 @@ impl<'a> Asking<'a> {
         }
         self.forwarded(out);
         out.extend_from_slice(self.identity);
+        if self.early {
+            out.extend_from_slice(b"Early-Data: 1\r\n");
+        }
         self.route.request_edits.write(out, &|place, out| self.fill(place, out));
         out.extend_from_slice(b"\r\n");
     }
@@ -127,6 +133,7 @@ impl<'a> Asking<'a> {
             _ if is_identity(name) => self.asked.trusted && !self.listener.asks_clients(),
             Known::XForwardedPort | Known::XRealIp => self.asked.trusted,
             Known::Http2Settings => false,
+            _ if self.early && name.eq_ignore_ascii_case(b"early-data") => false,
             _ => !self.is_request_id(name),
         }
     }

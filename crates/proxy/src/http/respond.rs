@@ -78,6 +78,25 @@ pub(crate) async fn fail(
     send(session, scratch, &own, keep, tally).await
 }
 
+/// Answers a certificate authority that looks for the proof of a name (RFC 8555 section 8.3).
+pub(crate) async fn prove(
+    session: &mut Session,
+    scratch: &mut Scratch,
+    proof: &str,
+    tally: &mut Tally,
+) -> Next {
+    let own = Own {
+        status: 200,
+        content_type: b"application/octet-stream",
+        body: proof.as_bytes(),
+        location: None,
+        edits: &Edits::default(),
+        extra: b"",
+    };
+    let keep = tally.body_settled;
+    send(session, scratch, &own, keep, tally).await
+}
+
 /// Sends an answer of the balancer's own. `keep`: the request was read whole, so the connection
 /// may go on if the client likes.
 pub(crate) async fn send(

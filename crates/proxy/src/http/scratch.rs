@@ -21,6 +21,8 @@ pub(crate) struct Scratch {
     pub(crate) down: Vec<u8>,
     /// What `http/asked` derives from the request.
     pub(crate) asked: super::asked::Asked,
+    /// The request goes on before its client's handshake is over (RFC 8470).
+    pub(crate) early: bool,
     /// A header line for the client, beside those of affinity.
     pub(crate) announced: Option<String>,
     /// The way of the request through httpd's rules, where those decide.

@@ -137,6 +137,7 @@ fn retry(retry: &Retry) -> Keys {
             RetryOn::Connect => quoted("connect"),
             RetryOn::ResetBeforeResponse => quoted("reset-before-response"),
             RetryOn::Timeout => quoted("timeout"),
+            RetryOn::GrpcUnavailable => quoted("grpc-unavailable"),
             RetryOn::Status(status) => number(status),
         })
     });

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use evenkeel_plan::{
-    CertificateFiles, Ciphers, ClientCertificates, Hsts, ListenerTls, PoolTls, TlsVersion, Verify,
+    Acme, CertificateFiles, Ciphers, ClientCertificates, Hsts, ListenerTls, PoolTls, TlsVersion,
+    Verify,
 };
 
 use super::parts::one_or_more;
@@ -21,6 +22,7 @@ pub(super) fn listener(tls: &ListenerTls) -> Keys {
     if let Some(keys_file) = &tls.ticket_keys {
         keys.put("ticket_keys", path(keys_file));
     }
+    keys.unless("early_data", &tls.early_data, &false, bool::to_string);
     if let Some(hsts) = &tls.hsts {
         hsts_keys(hsts, &mut keys);
     }
@@ -66,6 +68,13 @@ pub(super) fn pool(tls: &PoolTls) -> Keys {
 }
 
 fn files(files: &CertificateFiles) -> String {
+    if let Some(ordered) = &files.ordered {
+        let domains = one_or_more(&ordered.domains, |name| quoted(name));
+        return match ordered.authority.as_str() {
+            Acme::DEFAULT_NAME => format!("{{ domains = {domains} }}"),
+            authority => format!("{{ domains = {domains}, acme = {} }}", quoted(authority)),
+        };
+    }
     let ocsp = files.ocsp.as_ref().map(|file| format!(", ocsp = {}", path(file)));
     let (cert, key) = (path(&files.cert), path(&files.key));
     format!("{{ cert = {cert}, key = {key}{} }}", ocsp.unwrap_or_default())
