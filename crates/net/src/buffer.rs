@@ -58,6 +58,11 @@ impl Buffer {
         self.start == self.end
     }
 
+    /// Whether the last receive left no room, so that more may have come with it.
+    pub fn is_full(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| self.end == lease.len())
+    }
+
     /// So many bytes are expected next, and passed on at once: the next lease is large enough for
     /// all of them, or as large as leases get.
     pub fn expect(&mut self, bytes: u64) {

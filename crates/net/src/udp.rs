@@ -68,6 +68,11 @@ impl UdpSocket {
     /// Joins a bound socket to the event loop of the thread that calls.
     pub fn new(socket: OwnedFd) -> io::Result<UdpSocket> {
         SockRef::from(&socket).set_nonblocking(true)?;
+        UdpSocket::watched(socket)
+    }
+
+    /// The same for a socket that does not block.
+    fn watched(socket: OwnedFd) -> io::Result<UdpSocket> {
         let socket = datagrams::watch(socket)?;
         Ok(UdpSocket { socket, whole: Cell::new(false) })
     }
@@ -75,8 +80,8 @@ impl UdpSocket {
     /// A socket that sends to one address and receives from it only. That nobody listens there
     /// (ICMP port unreachable) comes as `ConnectionRefused` from a later receive or send.
     pub fn connect(to: SocketAddr, how: &Connect) -> io::Result<UdpSocket> {
-        let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_nonblocking(true)?;
+        let (domain, kind) = (Domain::for_address(to), Type::DGRAM.nonblocking());
+        let socket = Socket::new(domain, kind, Some(Protocol::UDP))?;
         if how.many {
             let _ = datagrams::set_option(socket.as_fd(), libc::SOL_UDP, libc::UDP_GRO, 1);
         }
@@ -89,7 +94,7 @@ impl UdpSocket {
             socket.bind(&source.into())?;
         }
         socket.connect(&to.into())?;
-        UdpSocket::new(socket.into())
+        UdpSocket::watched(socket.into())
     }
 
     /// The address of our end.

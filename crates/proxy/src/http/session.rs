@@ -211,6 +211,7 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
     if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)?
         == Parsed::Complete
     {
+        take_beginning(session, scratch).await;
         return Ok(());
     }
     let most = listener.limits.head_bytes.saturating_add(AHEAD);
@@ -227,9 +228,25 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
         if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)?
             == Parsed::Complete
         {
+            take_beginning(session, scratch).await;
             return Ok(());
         }
     }
+}
+
+/// Takes in what has come of a body with its head, without waiting: what is wrong with it is found
+/// before a member is asked, and a body that is all there goes on in one piece.
+async fn take_beginning(session: &mut Session, scratch: &Scratch) {
+    if respond::has_no_body(scratch.head.body) || !session.buffer.is_full() {
+        return;
+    }
+    let (mut recv, _) = session.stream.split();
+    poll_fn(|cx| {
+        // Whoever receives next meets an end or an error again.
+        let _ = recv.poll_recv(cx, &mut session.buffer, AHEAD);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// Says that nothing more will be sent and reads on for a while: a close with unread bytes would
