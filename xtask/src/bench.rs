@@ -9,6 +9,7 @@ pub(crate) mod drive;
 mod driver;
 mod peer;
 mod pin;
+mod reload;
 mod report;
 mod row;
 mod setup;
@@ -118,6 +119,7 @@ pub(crate) fn run(options: &Options) -> Result<bool, Failure> {
         for peer in &bases {
             report.calls(peer.peer.name, calls::count(peer, reference, &mut driver, &out));
         }
+        report.reloads(reload::measure(&mut driver, &running, reference, pace.rounds)?);
     }
     drop(running);
     finish(&report, options, &out)

@@ -132,7 +132,8 @@ pub(crate) fn interrupt(pid: u32) -> bool {
     signal(pid, rustix::process::Signal::INT)
 }
 
-fn signal(pid: u32, signal: rustix::process::Signal) -> bool {
+/// Sends a signal to a process that this task started; false when there is none.
+pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) -> bool {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok())
 }

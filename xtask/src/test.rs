@@ -57,6 +57,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("curl", "curl", "a second opinion on our answers in front-door tests"),
     ("dig", "bind9-dnsutils", "DNS through a UDP listener"),
     ("dnsmasq", "dnsmasq-base", "DNS through a UDP listener"),
+    ("ip", "iproute2", "several hosts on one machine"),
     ("openssl", "openssl", "TLS passed through by server name"),
     ("pebble", "pebble", "a certificate authority for ACME"),
     ("redis-server", "redis-server", "a real server behind a TCP listener"),

@@ -141,8 +141,9 @@ impl Member {
         }
     }
 
-    pub(crate) fn is(&self, plan: &plan::Member) -> bool {
-        self.identity.0 == plan.address && self.identity.1 == plan.tag
+    /// What makes it the same member in another plan.
+    pub(crate) fn identity(&self) -> (&Address, &Name) {
+        (&self.identity.0, &self.identity.1)
     }
 
     /// Takes over what a new plan says. What an operator ordered at run time stays, unless the

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use evenkeel_plan::{self as plan, Affinity, MemberState, Name, Policy, Weight};
+use evenkeel_plan::{self as plan, Address, Affinity, MemberState, Name, Policy, Weight};
 
 use crate::ask::{Ask, Bound, Change, Micros, NoMember, Outcome, Pick, ProbeResult, Rng, Why};
 use crate::guard::Guard;
@@ -30,6 +30,17 @@ pub struct Pool {
     halved: AtomicU64,
 }
 
+/// The members of these pools by what makes them the same over plans; of several, the first.
+fn known_members<'a>(
+    pools: impl Iterator<Item = &'a Pool>,
+) -> HashMap<(&'a Address, &'a Name), &'a Arc<Member>> {
+    let mut known = HashMap::new();
+    for member in pools.flat_map(|pool| &pool.members) {
+        known.entry(member.identity()).or_insert(member);
+    }
+    known
+}
+
 impl Pool {
     /// A pool after its plan. Members of `survivors` that keep address and tag are taken over with
     /// everything counted, measured and ordered; so is whose turn it is.
@@ -44,27 +55,20 @@ impl Pool {
         kin: Option<&Pool>,
         now: Micros,
     ) -> Pool {
-        let member = |new: &plan::Member| {
-            let mut known = kin.into_iter().chain(survivors).flat_map(|pool| &pool.members);
-            let old = known.find(|member| member.is(new));
-            match old {
-                Some(old) => {
-                    old.follow(new);
-                    old.clone()
-                }
-                None => {
-                    let member = Arc::new(Member::new(new, now));
-                    // httpd trusts new members until a check has failed.
-                    let own = plan.members.iter().position(|other| std::ptr::eq(other, new));
-                    let own = plan.rules.as_ref().zip(own).and_then(|(r, at)| r.member(at));
-                    if let Some(own) = own {
-                        member.set_up(!own.failed, now);
-                    }
-                    member
-                }
+        let known = known_members(kin.into_iter().chain(survivors));
+        let member = |(at, new): (usize, &plan::Member)| {
+            if let Some(old) = known.get(&(&new.address, &new.tag)) {
+                old.follow(new);
+                return Arc::clone(old);
             }
+            let member = Arc::new(Member::new(new, now));
+            // httpd trusts new members until a check has failed.
+            if let Some(own) = plan.rules.as_ref().and_then(|rules| rules.member(at)) {
+                member.set_up(!own.failed, now);
+            }
+            member
         };
-        let members: Vec<Arc<Member>> = plan.members.iter().map(member).collect();
+        let members: Vec<Arc<Member>> = plan.members.iter().enumerate().map(member).collect();
         let role = |m: &plan::Member| Role { tier: m.tier, backup: m.backup, spare: m.spare };
         if plan.health.check.is_none() && plan.rules.is_none() {
             // Nobody would ever find them up again.

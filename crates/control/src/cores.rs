@@ -3,6 +3,7 @@
 use std::io;
 use std::thread::{self, JoinHandle};
 
+use evenkeel_net::clock;
 use evenkeel_plan::Cores;
 use evenkeel_proxy::core::{self, CoreCommand, PageAsked};
 use tokio::sync::mpsc;
@@ -39,6 +40,7 @@ pub(crate) fn start(
         // Each turn of the loop takes in many events before it runs tasks, and looks for events
         // again only when it has run out of them.
         builder.enable_all().event_interval(61).max_io_events_per_tick(1024);
+        builder.on_thread_unpark(clock::woken);
         let seed = seed.wrapping_add((index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let thread = thread::Builder::new().name(format!("core-{index}")).spawn(move || {
             match builder.build_local(tokio::runtime::LocalOptions::default()) {

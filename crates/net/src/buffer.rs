@@ -6,17 +6,21 @@ use std::io;
 use std::ops::Range;
 use std::task::{Context, Poll};
 
-/// A small lease: heads and small bodies.
-pub const SMALL: usize = 16 * 1024;
+/// The smallest lease: requests, which are held while their answers are awaited, so that there may
+/// be as many of them as there are clients.
+pub const SMALL: usize = 4 * 1024;
+/// What is passed on at once, and not known to be larger.
+const USUAL: usize = 16 * 1024;
 /// The largest lease: bulk bodies.
 pub const LARGE: usize = 256 * 1024;
 /// Sizes a buffer grows through.
-const SIZES: [usize; 3] = [SMALL, 64 * 1024, LARGE];
-/// Freed leases kept per core and size: 1 MiB, 1 MiB and 2 MiB at most.
-const STOCK: [usize; 3] = [64, 16, 8];
+const SIZES: [usize; 4] = [SMALL, USUAL, 64 * 1024, LARGE];
+/// Freed leases kept per core and size: 4 MiB, 1 MiB, 1 MiB and 2 MiB at most.
+const STOCK: [usize; 4] = [1024, 64, 16, 8];
 
 thread_local! {
-    static FREE: RefCell<[Vec<Box<[u8]>>; 3]> = const { RefCell::new([Vec::new(), Vec::new(), Vec::new()]) };
+    static FREE: RefCell<[Vec<Box<[u8]>>; 4]> =
+        const { RefCell::new([Vec::new(), Vec::new(), Vec::new(), Vec::new()]) };
 }
 
 /// Bytes received and not yet used, in a lease that is taken when bytes come and given back when
@@ -54,10 +58,10 @@ impl Buffer {
         self.start == self.end
     }
 
-    /// So many bytes are expected next: the next lease is large enough for all of them, or as large
-    /// as leases get.
+    /// So many bytes are expected next, and passed on at once: the next lease is large enough for
+    /// all of them, or as large as leases get.
     pub fn expect(&mut self, bytes: u64) {
-        let fits = |size: &usize| *size as u64 >= bytes;
+        let fits = |size: &usize| *size as u64 >= bytes.max(USUAL as u64);
         self.size = SIZES.iter().position(fits).unwrap_or(SIZES.len() - 1);
     }
 

@@ -1,5 +1,6 @@
 //! Time: a monotonic clock that a simulation can stop, and deadlines that cost nothing to move.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -8,7 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, Sleep};
 
-/// Microseconds since this process first asked for the time. Shared by all cores.
+use crate::sys;
+
+/// Microseconds of a monotonic clock. Shared by all cores.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Micros(pub u64);
 
@@ -19,17 +22,74 @@ impl Micros {
     }
 }
 
-static EPOCH: OnceLock<Instant> = OnceLock::new();
-
 /// The monotonic clock, one vDSO read.
 pub fn now() -> Micros {
-    // A day before the first reading, so that "long ago" can be told without going below zero.
-    let epoch = EPOCH.get_or_init(Instant::now);
-    let since = Instant::now().saturating_duration_since(*epoch).as_micros();
-    Micros(u64::try_from(since).unwrap_or(u64::MAX).saturating_add(DAY_MICROS))
+    let at = read();
+    RECENT.with(|recent| {
+        if recent.get().kept {
+            recent.set(Recent { at, left: USES, kept: true });
+        }
+    });
+    at
 }
 
+/// The time as this thread last read it since its event loop last woke, without reading it again:
+/// a moment late at most. For deadlines and for what is measured in more than a moment. The same as
+/// [`now`] on threads whose event loop does not say when it wakes ([`woken`]).
+pub fn recent() -> Micros {
+    RECENT.with(|recent| match recent.get() {
+        Recent { left: 0, .. } => now(),
+        Recent { at, left, kept } => {
+            recent.set(Recent { at, left: left - 1, kept });
+            at
+        }
+    })
+}
+
+/// To be called by the event loop of a thread whenever it has waited: what was read before is old.
+pub fn woken() {
+    RECENT.with(|recent| recent.set(Recent { at: Micros(0), left: 0, kept: true }));
+}
+
+/// A reading serves so many askers, since an event loop that is never idle never waits.
+const USES: u32 = 64;
+
+/// The last reading of a thread.
+#[derive(Clone, Copy)]
+struct Recent {
+    at: Micros,
+    /// How many askers it serves yet.
+    left: u32,
+    /// The thread's event loop says when it wakes.
+    kept: bool,
+}
+
+thread_local! {
+    static RECENT: Cell<Recent> = const { Cell::new(Recent { at: Micros(0), left: 0, kept: false }) };
+}
+
+// A day before the first possible reading, so that "long ago" can be told without going below zero.
 const DAY_MICROS: u64 = 86_400_000_000;
+
+#[cfg(not(feature = "sim"))]
+fn read() -> Micros {
+    Micros(boot_micros().saturating_add(DAY_MICROS))
+}
+
+/// A simulation stops the runtime's clock and steps it.
+#[cfg(feature = "sim")]
+fn read() -> Micros {
+    let (epoch, begin) = *EPOCH.get_or_init(epoch);
+    let since = Instant::now().saturating_duration_since(epoch).as_micros();
+    Micros(u64::try_from(since).unwrap_or(u64::MAX).saturating_add(begin))
+}
+
+/// One moment, as the runtime's timers and as this clock tell it.
+static EPOCH: OnceLock<(Instant, u64)> = OnceLock::new();
+
+fn epoch() -> (Instant, u64) {
+    (Instant::now(), boot_micros().saturating_add(DAY_MICROS))
+}
 
 /// The wall clock, as time since 1970-01-01 UTC.
 pub fn wall() -> Duration {
@@ -38,14 +98,12 @@ pub fn wall() -> Duration {
 
 /// The kernel's monotonic clock in microseconds, as systemd counts it.
 pub fn boot_micros() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
-    u64::try_from(micros).unwrap_or(0)
+    sys::monotonic_micros()
 }
 
 fn instant(at: Micros) -> Instant {
-    let epoch = *EPOCH.get_or_init(Instant::now);
-    epoch + Duration::from_micros(at.0.saturating_sub(DAY_MICROS))
+    let (epoch, begin) = *EPOCH.get_or_init(epoch);
+    epoch + Duration::from_micros(at.0.saturating_sub(begin))
 }
 
 /// Waits until a point of the monotonic clock.

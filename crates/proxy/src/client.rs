@@ -47,13 +47,14 @@ impl Client {
     pub(crate) fn begin(self) {
         let snapshot = self.core.snapshot();
         let Some(listener) = snapshot.listener(self.listener) else { return };
-        // Each kind is a task of its own, so that none is larger than it must be.
+        // Each kind is a task of its own, so that none is larger than it must be; boxed, because the
+        // runtime moves what it is given half a dozen times.
         match (listener.plan.protocol, listener.plan.proxy_protocol.mode) {
             (Protocol::Http, ProxyMode::Off) if listener.tls.is_none() => {
-                drop(tokio::task::spawn_local(session::run(Session::new(self))));
+                drop(tokio::task::spawn_local(Box::pin(session::run(Session::new(self)))));
             }
-            (Protocol::Http, _) => drop(tokio::task::spawn_local(self.http_behind())),
-            (Protocol::Tcp, _) => drop(tokio::task::spawn_local(tcp::run(self))),
+            (Protocol::Http, _) => drop(tokio::task::spawn_local(Box::pin(self.http_behind()))),
+            (Protocol::Tcp, _) => drop(tokio::task::spawn_local(Box::pin(tcp::run(self)))),
             // Such listeners have no connections.
             (Protocol::Udp, _) => {}
         }

@@ -122,7 +122,7 @@ impl Dialing<'_> {
         let longest = if self.repeatable { Duration::MAX } else { UNREPEATABLE_IDLE_MAX };
         let dialed = |dial| self.core.metrics.borrow_mut().dialed(self.pool.id, dial);
         if !self.fresh_only && self.pool.shared {
-            let (key, now) = (member.targets.key(), clock::now());
+            let (key, now) = (member.targets.key(), clock::recent());
             let kept = self.core.connections.borrow_mut().take(key, now, longest);
             if let Some((stream, answer)) = kept {
                 dialed(Dial::Reused);
@@ -139,7 +139,9 @@ impl Dialing<'_> {
                     guard.connected(Micros(clock::now().0));
                 }
                 dialed(if reused { Dial::Reused } else { Dial::New });
-                Ok((stream, Buffer::new(), reused))
+                let mut buffer = Buffer::new();
+                buffer.expect(0);
+                Ok((stream, buffer, reused))
             }
             Err(failure) => {
                 dialed(Dial::Failed);
@@ -216,7 +218,7 @@ impl Dialing<'_> {
         let mut until = None;
         let mut ticket = None;
         loop {
-            let now = clock::now();
+            let now = clock::recent();
             let picked = balance.pick(&ask(Micros(now.0)), &mut self.core.rng.borrow_mut());
             match picked {
                 Ok(pick) => return Ok((pick.guard, pick.bound)),

@@ -122,7 +122,7 @@ impl Counts {
         if self.seen == (up, down) {
             return false;
         }
-        self.at = clock::now();
+        self.at = clock::recent();
         if self.seen.1 == 0 && down > 0 {
             self.first_byte = Some(self.at);
         }
@@ -187,7 +187,8 @@ enum State {
 }
 
 impl Lane {
-    fn new(buffer: Buffer) -> Lane {
+    fn new(mut buffer: Buffer) -> Lane {
+        buffer.expect(0);
         Lane { buffer, pipe: None, total: 0, bulk: 0, state: State::Open }
     }
 

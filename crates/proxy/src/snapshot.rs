@@ -1,6 +1,7 @@
 //! A plan made ready to serve: routes indexed, templates and edits compiled, pools joined to the
 //! members that survive. Immutable and shared by all cores; a change makes a new one.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub plan: Arc<plan::Plan>,
     /// In plan order.
     pub listeners: Vec<ListenerRt>,
+    /// Positions of listeners by their numbers.
+    by_number: Box<[u16]>,
     /// In plan order, then one per listener with a pool of its own.
     pub routes: Vec<RouteRt>,
     /// In plan order.
@@ -156,6 +159,7 @@ impl Snapshot {
             generation: 0,
             plan: Arc::default(),
             listeners: Vec::new(),
+            by_number: Box::default(),
             routes: Vec::new(),
             pools: Vec::new(),
             proofs: Arc::default(),
@@ -175,7 +179,8 @@ impl Snapshot {
         now: Micros,
     ) -> Result<Snapshot, BadPattern> {
         let pools = pools(&plan, old, names, tls, now);
-        let find = |name: &plan::Name| pools.iter().find(|pool| pool.plan.name == *name).cloned();
+        let by_name: HashMap<&str, &Arc<PoolRt>> = named(&pools);
+        let find = |name: &plan::Name| by_name.get(name.as_str()).map(|pool| Arc::clone(pool));
         let mut routes = Vec::new();
         for route in &plan.routes {
             // The plan was checked: its pools exist. Were it not so, the route would be passed over.
@@ -203,8 +208,10 @@ impl Snapshot {
             let (kept, ways) = (old.listener_named(&listener.name), (fallback, redirect));
             listeners.push(ListenerRt::build(listener, &plan.routes, kept, ways, names, tls)?);
         }
+        drop(by_name);
+        let by_number = by_number(&listeners);
         let (generation, proofs) = (old.generation + 1, tls.proofs.clone());
-        Ok(Snapshot { generation, plan, listeners, routes, pools, proofs })
+        Ok(Snapshot { generation, plan, listeners, by_number, routes, pools, proofs })
     }
 
     /// The pool of that name.
@@ -218,7 +225,7 @@ impl Snapshot {
 
     /// The listener of that number.
     pub fn listener(&self, id: u32) -> Option<&ListenerRt> {
-        self.listeners.iter().find(|listener| listener.id == id)
+        self.listeners.get(usize::from(*self.by_number.get(id as usize)?))
     }
 
     /// The route that takes a connection of a TCP listener by the names in its ClientHello.
@@ -274,7 +281,7 @@ impl ListenerRt {
         };
         let kept = old.and_then(|old| old.quic.clone());
         Ok(ListenerRt {
-            id: names.intern(&plan.name),
+            id: names.intern_listener(&plan.name),
             limits: request_limits(&plan.limits),
             router,
             server_names,
@@ -352,6 +359,21 @@ impl RouteRt {
     }
 }
 
+/// Pools by name; of several, the first.
+fn named(pools: &[Arc<PoolRt>]) -> HashMap<&str, &Arc<PoolRt>> {
+    pools.iter().rev().map(|pool| (pool.plan.name.as_str(), pool)).collect()
+}
+
+/// Positions of listeners by their numbers, since every request asks for its own.
+fn by_number(listeners: &[ListenerRt]) -> Box<[u16]> {
+    let most = listeners.iter().map(|listener| listener.id as usize + 1).max().unwrap_or(0);
+    let mut positions = vec![u16::MAX; most].into_boxed_slice();
+    for (at, listener) in listeners.iter().enumerate().rev() {
+        positions[listener.id as usize] = u16::try_from(at).unwrap_or(u16::MAX);
+    }
+    positions
+}
+
 /// Pools in plan order; those that share the members of another are made after it.
 fn pools(
     plan: &plan::Plan,
@@ -361,6 +383,7 @@ fn pools(
     now: Micros,
 ) -> Vec<Arc<PoolRt>> {
     let shares = |pool: &plan::Pool| pool.rules.as_ref().and_then(|rules| rules.shares.clone());
+    let before = named(&old.pools);
     let mut made: Vec<(usize, Arc<PoolRt>)> = Vec::new();
     for sharing in [false, true] {
         for (at, pool) in plan.pools.iter().enumerate() {
@@ -369,7 +392,7 @@ fn pools(
                 let kin = whose.and_then(|whose| {
                     made.iter().map(|(_, made)| made).find(|made| made.plan.name == whose).cloned()
                 });
-                let old = old.pool(&pool.name);
+                let old = before.get(pool.name.as_str()).copied();
                 made.push((at, PoolRt::build(pool, (old, kin.as_ref()), names, tls, now)));
             }
         }
@@ -394,29 +417,28 @@ impl PoolRt {
         if let Some(same) = old.filter(|old| old.plan == *plan && same_tls(old)) {
             return same.clone();
         }
-        let survivor = |member: &plan::Member| {
-            let old = old.filter(|old| old.plan.tls == plan.tls)?;
-            let same = |m: &plan::Member| m.address == member.address && m.tag == member.tag;
-            old.members.get(old.plan.members.iter().position(same)?)
+        let old_members = old.filter(|old| old.plan.tls == plan.tls);
+        let survivors: HashMap<_, &MemberRt> = old_members
+            .iter()
+            .flat_map(|old| old.plan.members.iter().zip(&old.members).rev())
+            .map(|(member, rt)| ((&member.address, &member.tag), rt))
+            .collect();
+        let plain = |at: usize| {
+            plan.rules.as_ref().and_then(|rules| rules.member(at)).is_some_and(|own| own.plain)
         };
-        let plain = |member: &plan::Member| {
-            let at = plan.members.iter().position(|other| std::ptr::eq(other, member));
-            let rules = plan.rules.as_ref().zip(at);
-            rules.and_then(|(rules, at)| rules.member(at)).is_some_and(|own| own.plain)
-        };
-        let member_rt = |member: &plan::Member, names: &mut Names| MemberRt {
+        let mut member_rt = |(at, member): (usize, &plan::Member)| MemberRt {
             id: names.intern(&member.tag),
             label: member.address.to_string().into(),
-            targets: match survivor(member) {
+            targets: match survivors.get(&(&member.address, &member.tag)) {
                 Some(old) => old.targets.clone(),
                 None => Targets::new(&member.address),
             },
             tls_name: tls
                 .as_ref()
-                .filter(|_| !plain(member))
+                .filter(|_| !plain(at))
                 .and_then(|tls| tls.name().or_else(|| name_of(member))),
         };
-        let members = plan.members.iter().map(|member| member_rt(member, names)).collect();
+        let members = plan.members.iter().enumerate().map(&mut member_rt).collect();
         let now = balance::Micros(now.0);
         let (before, kin) = (old.map(|old| &*old.balance), kin.map(|kin| &*kin.balance));
         let balance = balance::Pool::sharing(plan, before, kin, now);

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::drive;
 use super::driver::Driver;
 use super::peer::RunningPeer;
 use super::row::Row;
@@ -32,7 +33,7 @@ pub(super) fn count(
     let _ = fs::remove_file(&file);
     let mut command = Command::new(strace);
     command.args(["-c", "-f", "-o"]).arg(&file);
-    for pid in peer.pids() {
+    for pid in drive::family(peer.pid()) {
         command.args(["-p", &pid.to_string()]);
     }
     let errors = fs::File::create(out.join(peer.peer.name).join("strace"));
@@ -57,7 +58,7 @@ fn wait_traced(peer: &RunningPeer, strace: &mut std::process::Child) -> Result<(
     };
     let deadline = Instant::now() + Duration::from_secs(5);
     while Instant::now() < deadline && matches!(strace.try_wait(), Ok(None)) {
-        if peer.pids().into_iter().all(traced) {
+        if drive::family(peer.pid()).into_iter().all(traced) {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(10));

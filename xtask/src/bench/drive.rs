@@ -18,10 +18,11 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use serde_json::{Value, json};
 
-use crate::shell::Failure;
+use crate::shell::{self, Failure};
 use load::Load;
 use origin::Origins;
 use sample::Sample;
+pub(super) use sample::family;
 use tool::ToolLoad;
 use udp::{UdpLoad, UdpOrigins};
 
@@ -47,8 +48,11 @@ pub(super) struct Order {
     /// A program with its arguments that offers the load, and how often it runs; empty: this one.
     pub(super) command: Vec<String>,
     pub(super) copies: usize,
-    /// The processes of the proxy, whose CPU time is read at both ends of the window.
-    pub(super) pids: Vec<u32>,
+    /// The first process of the proxy; the CPU time of all of them is read at both ends of the
+    /// window.
+    pub(super) pid: u32,
+    /// The number of a signal that it gets after a quarter of the window; 0: none.
+    pub(super) signal: i32,
 }
 
 /// What a connection of the event loop belongs to, in the upper half of its number.
@@ -140,15 +144,19 @@ impl Loop {
             false => Box::new(Load::new(order)),
         };
         let begin = Instant::now();
-        let empty = sample::private_bytes(&order.pids);
+        let empty = sample::private_bytes(order.pid);
         load.open_all(&self.epoll)?;
         self.turn_until(load.as_mut(), begin + order.warmup)?;
         load.begin_window();
         let served = self.served(order.udp);
         let own = load.pids();
-        let (first, from) = (Sample::take(&order.pids, &own), Instant::now());
+        let (first, from) = (Sample::take(order.pid, &own), Instant::now());
+        if let Some(signal) = rustix::process::Signal::from_named_raw(order.signal) {
+            self.turn_until(load.as_mut(), from + order.window / 4)?;
+            shell::signal(order.pid, signal);
+        }
         self.turn_until(load.as_mut(), from + order.window)?;
-        let (last, elapsed) = (Sample::take(&order.pids, &own), from.elapsed());
+        let (last, elapsed) = (Sample::take(order.pid, &own), from.elapsed());
         let shares = self.served(order.udp).into_iter().zip(served);
         let shares: Vec<u64> = shares.map(|(now, before)| now - before).collect();
         let end = Instant::now() + TOOL_ENDS;
@@ -158,7 +166,7 @@ impl Loop {
         let mut result = load.result(shares.iter().sum(), elapsed);
         last.minus(&first).describe(elapsed, &mut result);
         result["origins"] = json!(shares);
-        result["memory"] = json!(sample::private_bytes(&order.pids).saturating_sub(empty));
+        result["memory"] = json!(sample::private_bytes(order.pid).saturating_sub(empty));
         Ok(result)
     }
 
@@ -236,7 +244,8 @@ impl Order {
             "copies": self.copies,
             "warmup": self.warmup.as_secs_f64(),
             "window": self.window.as_secs_f64(),
-            "pids": self.pids,
+            "pid": self.pid,
+            "signal": self.signal,
         })
     }
 
@@ -244,7 +253,6 @@ impl Order {
         let value: Value = serde_json::from_str(line).ok()?;
         let number = |key: &str| usize::try_from(value[key].as_u64()?).ok();
         let seconds = |key: &str| Duration::try_from_secs_f64(value[key].as_f64()?).ok();
-        let pids = value["pids"].as_array()?.iter().filter_map(Value::as_u64);
         let words = value["command"].as_array()?.iter().filter_map(Value::as_str);
         Some(Order {
             target: value["target"].as_str()?.parse().ok()?,
@@ -260,7 +268,8 @@ impl Order {
             copies: number("copies")?,
             warmup: seconds("warmup")?,
             window: seconds("window")?,
-            pids: pids.filter_map(|pid| u32::try_from(pid).ok()).collect(),
+            pid: u32::try_from(value["pid"].as_u64()?).ok()?,
+            signal: i32::try_from(value["signal"].as_i64()?).ok()?,
         })
     }
 }
@@ -276,6 +285,7 @@ fn percentiles(times: &mut [u32], result: &mut Value) {
     result["p50"] = json!(at(0.5));
     result["p99"] = json!(at(0.99));
     result["p999"] = json!(at(0.999));
+    result["max"] = json!(at(1.0));
 }
 
 /// A port of 127.0.0.1 for the origins.
@@ -318,7 +328,8 @@ mod tests {
             copies: 1,
             warmup: Duration::from_millis(300),
             window: Duration::from_secs(2),
-            pids: vec![1, 2],
+            pid: 1,
+            signal: 12,
         };
         let back = Order::parse(&order.print().to_string()).unwrap();
         assert_eq!(format!("{back:?}"), format!("{order:?}"));

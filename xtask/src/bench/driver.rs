@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::drive::Order;
@@ -22,6 +23,7 @@ pub(super) struct Driver {
     answers: BufReader<ChildStdout>,
     /// Ports of the origins: two of TCP and two of UDP.
     pub(super) origins: [u16; 4],
+    signal: Option<Signal>,
 }
 
 impl Driver {
@@ -38,7 +40,8 @@ impl Driver {
         let mut child = command.spawn().map_err(|error| shell::cannot_start(&command, &error))?;
         let stdout = child.stdout.take().ok_or("the driver has no stdout")?;
         let orders = child.stdin.take();
-        let mut driver = Driver { child, orders, answers: BufReader::new(stdout), origins: [0; 4] };
+        let answers = BufReader::new(stdout);
+        let mut driver = Driver { child, orders, answers, origins: [0; 4], signal: None };
         let hello = driver.answer()?;
         for (index, port) in driver.origins.iter_mut().enumerate() {
             let kind = if index < 2 { "origins" } else { "udp_origins" };
@@ -46,6 +49,11 @@ impl Driver {
             *port = said.ok_or("the driver did not say its ports")?;
         }
         Ok(driver)
+    }
+
+    /// The proxy of the next measurement gets this signal after a quarter of its window.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        self.signal = Some(signal);
     }
 
     /// Offers that row to that peer; what came of it.
@@ -74,7 +82,8 @@ impl Driver {
             rate,
             warmup,
             window,
-            pids: peer.pids(),
+            pid: peer.pid(),
+            signal: self.signal.take().map_or(0, Signal::as_raw),
         };
         let orders = self.orders.as_mut().ok_or("the driver has no stdin")?;
         writeln!(orders, "{}", order.print()).map_err(|error| format!("driver: {error}"))?;

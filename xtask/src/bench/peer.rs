@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::bench::pin;
 use crate::bench::row::{Mode, Row};
 use crate::bench::setup::Setup;
@@ -32,6 +34,8 @@ pub(super) struct Peer {
     environment: &'static [(&'static str, &'static str)],
     /// Its arguments, with the same placeholders as the configuration, and `{{config}}`.
     arguments: &'static [&'static str],
+    /// What makes its first process read its configuration again.
+    pub(super) reload: Option<Signal>,
 }
 
 /// This project's own name among the peers.
@@ -49,6 +53,7 @@ const PLAIN: Peer = Peer {
     further: None,
     environment: &[],
     arguments: &[],
+    reload: None,
 };
 
 pub(super) const PEERS: &[Peer] = &[
@@ -60,7 +65,8 @@ pub(super) const PEERS: &[Peer] = &[
         modes: &[Mode::Http, Mode::Tcp, Mode::Tls],
         version: &["-v"],
         config: "benches/peers/haproxy.cfg",
-        arguments: &["-db", "-f", "{{config}}"],
+        arguments: &["-W", "-db", "-f", "{{config}}"],
+        reload: Some(Signal::USR2),
         ..PLAIN
     },
     Peer {
@@ -73,6 +79,7 @@ pub(super) const PEERS: &[Peer] = &[
         version: &["-v"],
         config: "benches/peers/nginx.conf",
         arguments: &["-p", "{{folder}}", "-c", "{{config}}"],
+        reload: Some(Signal::HUP),
         ..PLAIN
     },
     Peer {
@@ -137,6 +144,7 @@ pub(super) const PEERS: &[Peer] = &[
         version: &["--version"],
         config: "benches/peers/evenkeel.toml",
         arguments: &["run", "-c", "{{config}}"],
+        reload: Some(Signal::HUP),
         ..PLAIN
     },
 ];
@@ -149,8 +157,7 @@ pub(super) struct RunningPeer {
     pub(super) peer: &'static Peer,
     pub(super) setup: Setup,
     pub(super) version: String,
-    /// For HTTP, TCP, UDP, UDP with one answer, and TLS.
-    addresses: [SocketAddr; 5],
+    places: Places,
     child: Child,
 }
 
@@ -169,7 +176,12 @@ impl Peer {
         let program = self.source.provide(self.program, ours, &out.join("programs"))?;
         let folder = out.join(self.name).join(setup.name());
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let places = Places::new(self, setup, origins, &folder, &out.join("tls"))?;
+        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5];
+        for address in &mut addresses {
+            *address = free_address()?;
+        }
+        let tls = out.join("tls");
+        let places = Places::new(self, setup, origins, &folder, &tls, addresses);
         if let Some(further) = self.further {
             places.write(further, &folder.join("hosts.yaml"))?;
         }
@@ -188,8 +200,7 @@ impl Peer {
         let child = command.spawn().map_err(|error| shell::cannot_start(&command, &error));
         pin::to_core(pin::DRIVER_CORE)?;
         let version = self.version_of(&program);
-        let addresses = places.addresses;
-        let mut running = RunningPeer { peer: self, setup, version, addresses, child: child? };
+        let mut running = RunningPeer { peer: self, setup, version, places, child: child? };
         running.wait_ready(&folder)?;
         Ok(running)
     }
@@ -222,23 +233,24 @@ impl Peer {
 /// What goes into the places of a configuration.
 struct Places {
     texts: Vec<(&'static str, String)>,
+    origins: [u16; 4],
+    folder: PathBuf,
+    /// The folder of the certificate.
+    certificates: PathBuf,
+    /// For HTTP, TCP, UDP, UDP with one answer, and TLS.
     addresses: [SocketAddr; 5],
     config: PathBuf,
 }
 
 impl Places {
-    /// `certificates`: the folder of the certificate.
     fn new(
         peer: &Peer,
         setup: Setup,
         origins: [u16; 4],
         folder: &Path,
         certificates: &Path,
-    ) -> Result<Places, Failure> {
-        let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 5];
-        for address in &mut addresses {
-            *address = free_address()?;
-        }
+        addresses: [SocketAddr; 5],
+    ) -> Places {
         let config = folder.join(Path::new(peer.config).file_name().unwrap_or_default());
         // Those of the setup come first, because they have places of their own.
         let mut texts = setup.texts(peer.name);
@@ -262,7 +274,8 @@ impl Places {
             ("{{folder}}", folder.display().to_string()),
             ("{{config}}", config.display().to_string()),
         ]);
-        Ok(Places { texts, addresses, config })
+        let (folder, certificates) = (folder.to_owned(), certificates.to_owned());
+        Places { texts, origins, folder, certificates, addresses, config }
     }
 
     fn fill(&self, template: &str) -> String {
@@ -282,38 +295,40 @@ impl Places {
 impl RunningPeer {
     /// Where it takes that kind of load.
     pub(super) fn address(&self, mode: Mode) -> SocketAddr {
-        match mode {
-            Mode::Http => self.addresses[0],
-            Mode::Tcp => self.addresses[1],
-            Mode::Udp => self.addresses[2],
-            Mode::Dns => self.addresses[3],
-            Mode::Tls => self.addresses[4],
-        }
+        let index = match mode {
+            Mode::Http => 0,
+            Mode::Tcp => 1,
+            Mode::Udp => 2,
+            Mode::Dns => 3,
+            Mode::Tls => 4,
+        };
+        self.places.addresses[index]
     }
 
-    /// The process and everything it started.
-    pub(super) fn pids(&self) -> Vec<u32> {
-        let mut found = vec![self.child.id()];
-        let mut at = 0;
-        while let Some(pid) = found.get(at) {
-            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-            let children = children.unwrap_or_default();
-            found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-            at += 1;
-        }
-        found
+    /// Its first process, which may have started others.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Writes its configuration anew with so many members.
+    pub(super) fn rewrite(&self, members: usize) -> Result<(), Failure> {
+        let Places { addresses, config, origins, folder, certificates, .. } = &self.places;
+        let setup = Setup::Members(members);
+        let places = Places::new(self.peer, setup, *origins, folder, certificates, *addresses);
+        debug_assert_eq!(places.config, *config);
+        places.write(self.peer.config, config)
     }
 
     fn wait_ready(&mut self, folder: &Path) -> Result<(), Failure> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
-            if TcpStream::connect(self.addresses[0]).is_ok() {
+            if TcpStream::connect(self.address(Mode::Http)).is_ok() {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(20));
         }
         let words = fs::read_to_string(folder.join("output")).unwrap_or_default();
-        Err(format!("{} does not listen on {}\n{words}", self.peer.name, self.addresses[0]))
+        Err(format!("{} does not listen on {}\n{words}", self.peer.name, self.address(Mode::Http)))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What can be served, but is probably not meant.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use evenkeel_plan::check::Place;
-use evenkeel_plan::{Action, HashKey, Listener, Name, Policy, Protocol, Route};
+use evenkeel_plan::{
+    Action, HashKey, HostMatch, Listener, Name, PathMatch, Policy, Protocol, Route,
+};
 
 use super::Loading;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -121,17 +123,21 @@ impl Loading<'_> {
                 found.push((Place::Route(at), "name", message));
             }
         }
+        let mut before: HashMap<Reach<'_>, Vec<&Route>> = HashMap::new();
         for (at, route) in routes.iter().enumerate() {
             let http = self.http_only(route);
-            let covers = |earlier: &&Route| covers(earlier, route, http);
-            let Some(earlier) = routes[..at].iter().find(covers) else {
-                continue;
+            let covering = |reach: Reach<'_>| {
+                let alike = before.get(&reach)?.iter().take(COMPARED_MAX);
+                alike.copied().find(|earlier| covers(earlier, route, http))
             };
-            let message = format!(
-                "route \"{}\" never matches: \"{}\" before it takes all its requests",
-                route.name, earlier.name
-            );
-            found.push((Place::Route(at), "name", message));
+            if let Some(earlier) = wider(route).into_iter().find_map(covering) {
+                let message = format!(
+                    "route \"{}\" never matches: \"{}\" before it takes all its requests",
+                    route.name, earlier.name
+                );
+                found.push((Place::Route(at), "name", message));
+            }
+            before.entry(reach(route)).or_default().push(route);
         }
     }
 
@@ -159,6 +165,27 @@ const ONLY: [(&str, &[Protocol]); 13] = [
     ("udp", &[Protocol::Udp]),
 ];
 const HTTP: &[Protocol] = &[Protocol::Http];
+
+/// Hosts, paths and server names of a route.
+type Reach<'r> = (&'r [HostMatch], &'r [PathMatch], &'r [HostMatch]);
+
+/// Earlier routes of one reach that a route is compared with, so that thousands take no time.
+const COMPARED_MAX: usize = 64;
+
+fn reach(route: &Route) -> Reach<'_> {
+    (&route.hosts, &route.paths, &route.sni)
+}
+
+/// What a route that takes all requests of this one must reach: the same, or everything.
+fn wider(route: &Route) -> [Reach<'_>; 8] {
+    let (hosts, paths, sni) = reach(route);
+    std::array::from_fn(|n| {
+        let hosts = if n & 1 == 0 { hosts } else { &[] };
+        let paths = if n & 2 == 0 { paths } else { &[] };
+        let sni = if n & 4 == 0 { sni } else { &[] };
+        (hosts, paths, sni)
+    })
+}
 
 /// Whether the earlier route takes every request of the later one, which may be for HTTP only.
 /// Only what is plain to see: a condition that is absent, or the same.

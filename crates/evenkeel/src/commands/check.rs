@@ -12,6 +12,9 @@ use crate::cli::SourceArgs;
 use crate::output::{colours_wanted, complain, say};
 use crate::server::CONFIGURATION;
 
+/// Members of a pool that its line in the summary names.
+const MEMBERS_SHOWN: usize = 8;
+
 /// Loads a configuration; complaints go to standard error.
 pub(crate) fn load(source: &SourceArgs) -> Result<Plan, ExitCode> {
     load_with_table(source).map(|(plan, _)| plan)
@@ -125,8 +128,11 @@ fn summarise(plan: &Plan) {
         say(format_args!("route {} → {does}", route.name));
     }
     for pool in &plan.pools {
-        let members: Vec<String> =
-            pool.members.iter().map(|member| member.address.to_string()).collect();
+        let shown = pool.members.iter().take(MEMBERS_SHOWN);
+        let mut members: Vec<String> = shown.map(|member| member.address.to_string()).collect();
+        if pool.members.len() > MEMBERS_SHOWN {
+            members.push(format!("and {} more", pool.members.len() - MEMBERS_SHOWN));
+        }
         say(format_args!("pool {} {} [{}]", pool.name, pool.policy.name(), members.join(" ")));
     }
     let (listeners, routes, pools) = (plan.listeners.len(), plan.routes.len(), plan.pools.len());

@@ -5,6 +5,7 @@ mod proxy_header;
 mod real;
 mod server_names;
 mod tcp;
+mod transparent;
 mod udp;
 
 use evenkeel_testkit::*;

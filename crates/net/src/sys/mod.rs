@@ -24,6 +24,16 @@ pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     datagrams::set_option(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
+/// The kernel's monotonic clock, in microseconds.
+pub(crate) fn monotonic_micros() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a `timespec` that lives through the call. It cannot fail: Linux
+    // always has this clock. (The vDSO serves it, without a system call.)
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    // Neither part of this clock is ever negative.
+    time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1000
+}
+
 /// Takes ownership of an inherited descriptor by its number. An error if no such descriptor is
 /// open.
 pub(crate) fn adopt(fd: RawFd) -> io::Result<OwnedFd> {

@@ -17,6 +17,10 @@ impl Names {
     /// Names that can be held, the two above included; later ones become [`Names::OTHER`].
     pub const MAX: usize = 65_536;
 
+    /// Of these, the last that only listeners get: their numbers say which listener is meant, and
+    /// must differ however many members have come and gone.
+    pub const LISTENERS: usize = 4096;
+
     /// Only [`Names::OTHER`] and [`Names::NONE`].
     pub fn new() -> Names {
         let mut names = Names { by_text: HashMap::new(), by_id: Vec::new() };
@@ -27,9 +31,18 @@ impl Names {
 
     /// The number of a name, a new one when it has none yet.
     pub fn intern(&mut self, text: &str) -> u32 {
+        self.intern_within(text, Self::MAX - Self::LISTENERS)
+    }
+
+    /// The number of a listener's name, a new one when it has none yet.
+    pub fn intern_listener(&mut self, text: &str) -> u32 {
+        self.intern_within(text, Self::MAX)
+    }
+
+    fn intern_within(&mut self, text: &str, most: usize) -> u32 {
         match self.by_text.get(text) {
             Some(id) => *id,
-            None if self.by_id.len() < Self::MAX => self.add(text),
+            None if self.by_id.len() < most => self.add(text),
             None => Self::OTHER,
         }
     }
@@ -85,5 +98,7 @@ mod tests {
         }
         assert_eq!(names.intern("late"), Names::OTHER);
         assert_ne!(names.intern("n5"), Names::OTHER);
+        let (web, api) = (names.intern_listener("web"), names.intern_listener("api"));
+        assert!(web != api && web != Names::OTHER && names.intern("web") == web);
     }
 }

@@ -139,7 +139,7 @@ impl Download<'_> {
             Poll::Pending if waits() => {
                 if !armed {
                     let ping = self.ping.filter(|_| self.progress.held.get());
-                    self.member_wait.set_after(clock::now(), ping.unwrap_or(self.response_time));
+                    self.member_wait.set_after(clock::recent(), ping.unwrap_or(self.response_time));
                     armed = true;
                 }
                 self.member_wait.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
@@ -245,7 +245,7 @@ impl Download<'_> {
                 self.progress.answered.set(true);
                 let n = self.out.len() + data.len();
                 let mut slices = [IoSlice::new(self.out), IoSlice::new(data)];
-                self.client_wait.set_after(clock::now(), self.send_time);
+                self.client_wait.set_after(clock::recent(), self.send_time);
                 let sent = match closing && !chunked && reader.is_done() {
                     false => self.client.send(&mut slices, self.client_wait).await,
                     true => self.client.send_last(&mut slices, self.client_wait).await,
@@ -271,7 +271,7 @@ impl Download<'_> {
         self.count();
         if reader.is_done() && self.progress.sent.get() {
             let status = self.progress.status.get();
-            let now = evenkeel_balance::Micros(clock::now().0);
+            let now = evenkeel_balance::Micros(clock::recent().0);
             self.guard.finish(evenkeel_balance::Outcome::Answered { status }, now);
         }
         if chunked && reader.is_done() {
@@ -294,7 +294,7 @@ impl Download<'_> {
     }
 
     async fn send_out(&mut self, end: bool) -> Result<(), Failure> {
-        self.client_wait.set_after(clock::now(), self.send_time);
+        self.client_wait.set_after(clock::recent(), self.send_time);
         let slices = &mut [IoSlice::new(self.out)];
         let sent = match end {
             false => self.client.send(slices, self.client_wait).await,

@@ -278,7 +278,7 @@ fn settle(
     if done.tunnel {
         return Next::Tunnel(Box::new(upstream));
     }
-    let now = clock::now();
+    let now = clock::recent();
     upstream.guard.report(Outcome::Answered { status: done.status }, Micros(now.0));
     if done.member_lives && pool.shared && !once {
         let key = pool.members[upstream.member].targets.key();

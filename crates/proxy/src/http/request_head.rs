@@ -210,7 +210,8 @@ impl<'a> Asking<'a> {
     fn x_forwarded(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"X-Forwarded-For: ");
         self.believed(out, Known::XForwardedFor);
-        let _ = write!(out, "{}\r\n", self.peer);
+        write::ip(out, self.peer);
+        out.extend_from_slice(b"\r\n");
         let given = |known| self.asked.trusted && self.head.fields.iter().any(|f| f.known == known);
         if given(Known::XForwardedProto) {
             self.copy(out, Known::XForwardedProto);
@@ -265,7 +266,7 @@ impl<'a> Asking<'a> {
     pub(crate) fn fill(&self, place: Place, out: &mut Vec<u8>) {
         match place {
             Place::Client => {
-                let _ = write!(out, "{}", self.asked.client.unwrap_or(self.peer));
+                write::ip(out, self.asked.client.unwrap_or(self.peer));
             }
             Place::Host => {
                 out.extend_from_slice(self.head.host.map_or(&[], |span| span.of(self.buf)))

@@ -110,7 +110,7 @@ impl Session {
         if !self.buffer.is_empty() {
             return Woken::Bytes;
         }
-        self.wait.set_after(clock::now(), time);
+        self.wait.set_after(clock::recent(), time);
         let (mut recv, _) = self.stream.split();
         poll_fn(|cx| {
             if let Poll::Ready(received) = recv.poll_recv(cx, &mut self.buffer, AHEAD) {

@@ -75,7 +75,7 @@ impl Upload<'_> {
     async fn send_all(&mut self) -> Result<(), Stop> {
         self.progress.used.set(self.head_len);
         let mut reader = BodyReader::new(self.framing, &self.limits);
-        let began = clock::now();
+        let began = clock::recent();
         let mut total = 0_u64;
         if self.progress.held.get() {
             self.flush().await?;
@@ -216,6 +216,6 @@ async fn send(
     wait: &mut Deadline,
     time: Duration,
 ) -> Result<(), Stop> {
-    wait.set_after(clock::now(), time);
+    wait.set_after(clock::recent(), time);
     member.send(slices, wait).await.map_err(|_| Stop::Member)
 }

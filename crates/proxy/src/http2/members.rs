@@ -143,7 +143,7 @@ impl Shared {
     fn begin(&self, web: bool) -> Stream {
         self.used.set(clock::now());
         let (near, far) = pipe::pair(PIPE_BYTES);
-        tokio::task::spawn_local(self.back.carry(far, web));
+        tokio::task::spawn_local(Box::pin(self.back.carry(far, web)));
         Stream::Memory(near)
     }
 }

@@ -233,7 +233,8 @@ impl Serving {
         let shared = self.shared.clone();
         shared.open.set(shared.open.get() + 1);
         let (counter, patience) = (self.front.counter(), session.send_time());
-        tokio::task::spawn_local(async move {
+        // Boxed, because the runtime moves what it is given half a dozen times.
+        tokio::task::spawn_local(Box::pin(async move {
             let (end, ()) = tokio::join!(admitted.carry(near, patience), session::run(session));
             counter.ended(end);
             if end == End::Cut {
@@ -241,7 +242,7 @@ impl Serving {
             }
             shared.open.set(shared.open.get().saturating_sub(1));
             shared.waker.borrow().iter().for_each(Waker::wake_by_ref);
-        });
+        }));
     }
 }
 

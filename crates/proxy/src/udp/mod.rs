@@ -169,7 +169,7 @@ impl Front {
 
     /// Sends answers of a flow's member to its client.
     fn answer(&self, id: FlowId, flow: &Rc<Flow>, batch: &Batch) -> Answered {
-        let now = clock::now();
+        let now = clock::recent();
         self.flows.borrow_mut().answered(id, now.0);
         let mut answered = Answered::More;
         batch.runs(|run| answered = flow.answer(self, run, now));

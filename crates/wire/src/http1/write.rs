@@ -1,6 +1,9 @@
 //! Writers: each appends to a buffer, with no formatting machinery. Nothing is checked; names and
 //! values come from parsed heads or from a checked configuration.
 
+use std::io::Write;
+use std::net::IpAddr;
+
 /// The last chunk and an empty trailer section.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -65,6 +68,22 @@ pub fn decimal(out: &mut Vec<u8>, mut value: u64) {
         }
     }
     out.extend_from_slice(&digits[start..]);
+}
+
+/// Appends an IP address as text.
+pub fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(v4) => {
+            for (at, part) in v4.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                decimal(out, u64::from(part));
+            }
+        }
+        // Writing to a vector cannot fail.
+        IpAddr::V6(v6) => drop(write!(out, "{v6}")),
+    }
 }
 
 /// Appends a number in lower-case hexadecimal.
@@ -171,6 +190,13 @@ mod tests {
         for value in [0, 1, 9, 10, 15, 16, 255, 4096, u64::from(u32::MAX), u64::MAX] {
             assert_eq!(made(|out| decimal(out, value)), format!("{value}"));
             assert_eq!(made(|out| hex(out, value)), format!("{value:x}"));
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_like_format_does() {
+        for text in ["0.0.0.0", "127.0.0.1", "255.250.9.10", "::1", "2001:db8::f0:7"] {
+            assert_eq!(made(|out| ip(out, text.parse().unwrap())), text);
         }
     }
 

@@ -35,6 +35,8 @@ struct Connection {
     since: Option<Instant>,
     /// Bytes of the request that have gone.
     sent: usize,
+    /// The last answer said that the connection ends with it.
+    ends: bool,
     /// A head that has not all come.
     partial: Vec<u8>,
     /// Bytes of the body still to come, once the head is in.
@@ -68,13 +70,13 @@ impl Load {
         }
     }
 
-    fn begin(&mut self, index: usize, since: Instant) -> io::Result<()> {
+    fn begin(&mut self, index: usize, since: Instant) {
         if let Some(Some(connection)) = self.connections.get_mut(index) {
             connection.since = Some(since);
             connection.sent = 0;
-            return connection.send(&self.request);
+            // A closed connection has an event of its own, and counts there.
+            let _ = connection.send(&self.request);
         }
-        Ok(())
     }
 
     /// False when the connection is over and another should take its place.
@@ -97,6 +99,10 @@ impl Load {
             };
             if connection.take(&scratch[..count])? {
                 self.finish(connection)?;
+                // When it was asked for, the other side closes first.
+                if connection.ends && !self.order.close {
+                    return Ok(false);
+                }
             }
             // Less than was asked for: there is no more now, unless it is the end, of which there
             // will not be another event.
@@ -115,7 +121,7 @@ impl Load {
         }
         connection.body = None;
         connection.sent = 0;
-        if self.order.close {
+        if self.order.close || connection.ends {
             return Ok(());
         }
         let due = if self.next.is_some() { self.overdue.pop_front() } else { Some(now) };
@@ -155,7 +161,7 @@ impl Load {
         let stream = TcpStream::from(socket);
         watch(epoll, &stream, CLIENT, index)?;
         let partial = Vec::new();
-        Ok(Connection { index, stream, since, sent: 0, partial, body: None })
+        Ok(Connection { index, stream, since, sent: 0, ends: false, partial, body: None })
     }
 }
 
@@ -188,7 +194,7 @@ impl Offered for Load {
         while let Some(due) = self.next.filter(|due| *due <= now) {
             self.next = Some(due + every);
             match self.idle.pop_front() {
-                Some(index) => self.begin(index, due)?,
+                Some(index) => self.begin(index, due),
                 None => self.overdue.push_back(due),
             }
         }
@@ -266,6 +272,7 @@ impl Connection {
             let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
             return Err(io::Error::other(String::from_utf8_lossy(line).into_owned()));
         }
+        self.ends = field(head, b"Connection").is_some_and(|v| v.eq_ignore_ascii_case(b"close"));
         let length = field(head, b"Content-Length").and_then(|v| std::str::from_utf8(v).ok());
         let length = length.and_then(|length| length.parse().ok());
         let length = length.ok_or_else(|| io::Error::other("an answer without a length"))?;

@@ -24,19 +24,21 @@ pub(super) struct Sample {
 }
 
 impl Sample {
+    /// `proxy`: its first process; those that it started belong to it, ended ones too.
     /// `load`: processes beside this one that belong to the load.
-    pub(super) fn take(pids: &[u32], load: &[u32]) -> Sample {
+    pub(super) fn take(proxy: u32, load: &[u32]) -> Sample {
         let load: u64 = load.iter().map(|pid| scheduled(*pid)).sum();
         let mut sample = Sample {
             own: scheduled(std::process::id()) + load,
             core: core_busy(PROXY_CORE),
             ..Sample::default()
         };
-        for pid in pids {
-            sample.proxy += scheduled(*pid);
-            let (user, system) = ticks(*pid);
-            sample.user += user;
-            sample.system += system;
+        for pid in family(proxy) {
+            sample.proxy += scheduled(pid);
+            let [user, system, ended_user, ended_system] = ticks(pid);
+            sample.proxy += (ended_user + ended_system) * (1_000_000_000 / TICKS);
+            sample.user += user + ended_user;
+            sample.system += system + ended_system;
         }
         sample
     }
@@ -64,16 +66,29 @@ impl Sample {
     }
 }
 
-/// Memory that the processes share with nobody.
-pub(super) fn private_bytes(pids: &[u32]) -> u64 {
-    let of = |pid: &u32| {
+/// The process and everything it started.
+pub(in crate::bench) fn family(first: u32) -> Vec<u32> {
+    let mut found = vec![first];
+    let mut at = 0;
+    while let Some(pid) = found.get(at) {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        at += 1;
+    }
+    found
+}
+
+/// Memory that the processes of the proxy share with nobody.
+pub(super) fn private_bytes(proxy: u32) -> u64 {
+    let of = |pid: u32| {
         let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         let private = text.lines().filter(|line| line.starts_with("Private_"));
         let kilobytes =
             private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
         kilobytes.sum::<u64>() * 1024
     };
-    pids.iter().map(of).sum()
+    family(proxy).into_iter().map(of).sum()
 }
 
 /// Nanoseconds that all threads of a process have run.
@@ -86,13 +101,13 @@ fn scheduled(pid: u32) -> u64 {
     times.sum()
 }
 
-/// User and system ticks of a process.
-fn ticks(pid: u32) -> (u64, u64) {
+/// User and system ticks of a process, and of those of its children that have ended.
+fn ticks(pid: u32) -> [u64; 4] {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name in parentheses may hold anything; the fields after it begin with the third.
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
     let mut numbers = fields.split(' ').skip(11).map(|field| field.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+    std::array::from_fn(|_| numbers.next().unwrap_or(0))
 }
 
 fn core_busy(core: usize) -> u64 {
@@ -112,11 +127,11 @@ mod tests {
     #[test]
     fn time_passes_for_a_process_that_works() {
         let pid = std::process::id();
-        let first = Sample::take(&[pid], &[]);
+        let first = Sample::take(pid, &[]);
         let mut sum = 0_u64;
         let passed = loop {
             sum = std::hint::black_box(sum.wrapping_add(1));
-            let passed = Sample::take(&[pid], &[]).minus(&first);
+            let passed = Sample::take(pid, &[]).minus(&first);
             if passed.user + passed.system > 2 {
                 break passed;
             }
