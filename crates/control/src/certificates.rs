@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evenkeel_net::clock;
 use evenkeel_observe::events::{Event, TlsChange};
-use evenkeel_plan::Plan;
+use evenkeel_plan::{Acme, Plan};
 use evenkeel_tls::{Change, Keyring, Loaded, Proofs, Spoilt};
 use tokio::task::{self, JoinHandle};
 
@@ -50,11 +50,13 @@ impl Certificates {
         let (keyring, plan, now) = (self.keyring.clone(), plan.clone(), clock::wall().as_secs());
         let loaded = task::spawn_blocking(move || {
             let loaded = lock(&keyring).load(&plan, spoilt, now);
-            // What is ordered must have a place, or orders would be made for nothing.
+            // What is ordered must have a place, or orders would be made for nothing. Whoever wants
+            // something else is not kept from it.
             let places = orders::wanted(&plan);
-            let used = plan.acme.iter().filter(|acme| places.contains_key(&acme.name));
-            let placeless = used.filter_map(|acme| evenkeel_acme::prepare(acme).err());
-            let problems: Vec<String> = placeless.collect();
+            let used = |acme: &&Acme| spoilt == Spoilt::Refuse && places.contains_key(&acme.name);
+            let placeless = plan.acme.iter().filter(used);
+            let problems: Vec<String> =
+                placeless.filter_map(|acme| evenkeel_acme::prepare(acme).err()).collect();
             match (loaded, problems.is_empty()) {
                 (Ok(_), false) => Err(problems),
                 (loaded, _) => loaded,

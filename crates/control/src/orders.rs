@@ -133,7 +133,8 @@ struct Order {
 
 impl Ordering {
     async fn run(mut self, mut wanted: watch::Receiver<Vec<CertificateFiles>>) {
-        self.take(wanted.borrow_and_update().clone());
+        let first = wanted.borrow_and_update().clone();
+        self.take(first).await;
         loop {
             self.publish();
             let now = unix();
@@ -155,7 +156,10 @@ impl Ordering {
             tokio::select! {
                 biased;
                 changed = wanted.changed() => match changed {
-                    Ok(()) => self.take(wanted.borrow_and_update().clone()),
+                    Ok(()) => {
+                        let next = wanted.borrow_and_update().clone();
+                        self.take(next).await;
+                    }
                     Err(_) => return,
                 },
                 () = slept => {}
@@ -164,17 +168,21 @@ impl Ordering {
     }
 
     /// Orders these from now on; those that failed are tried again soon.
-    fn take(&mut self, wanted: Vec<CertificateFiles>) {
+    async fn take(&mut self, wanted: Vec<CertificateFiles>) {
+        let now = unix();
+        let read = move || -> Vec<Kept> {
+            wanted.into_iter().map(|files| Kept::read(files, now)).collect()
+        };
+        let Ok(read) = task::spawn_blocking(read).await else { return };
         let mut known: HashMap<PathBuf, Order> =
             self.orders.drain(..).map(|order| (order.files.cert.clone(), order)).collect();
-        let now = unix();
-        for files in wanted {
-            let Some(mut order) = known.remove(&files.cert) else {
-                self.orders.push(Order::new(files, &self.acme, now));
+        for kept in read {
+            let Some(mut order) = known.remove(&kept.files.cert) else {
+                self.orders.push(Order::new(kept, &self.acme, now));
                 continue;
             };
             // The file may be gone, or put back from a copy.
-            order.look(&self.acme, now);
+            order.look(kept.issued, &self.acme, now);
             if order.failures.count > 0 {
                 order.due = order.due.min((order.failures.last + AGAIN_SOONEST).max(now));
             }
@@ -221,21 +229,34 @@ impl Ordering {
     }
 }
 
+/// What the files of a certificate say.
+struct Kept {
+    files: CertificateFiles,
+    issued: Option<Issued>,
+    failures: Failures,
+}
+
+impl Kept {
+    fn read(files: CertificateFiles, now: u64) -> Kept {
+        let (issued, failures) = (Issued::read(&files, now).ok(), Failures::read(&files.cert));
+        Kept { files, issued, failures }
+    }
+}
+
 impl Order {
-    fn new(files: CertificateFiles, acme: &Acme, now: u64) -> Order {
-        let failures = Failures::read(&files.cert);
-        let (issued, reason) = (None, None);
-        let mut order = Order { files, issued, failures, reason, due: 0, ask: now };
-        order.look(acme, now);
+    fn new(kept: Kept, acme: &Acme, now: u64) -> Order {
+        let Kept { files, issued, failures } = kept;
+        let reason = None;
+        let mut order = Order { files, issued: None, failures, reason, due: 0, ask: now };
+        order.look(issued, acme, now);
         if failures.count > 0 {
             order.put_off();
         }
         order
     }
 
-    /// Reads what is in the file.
-    fn look(&mut self, acme: &Acme, now: u64) {
-        let issued = Issued::read(&self.files, now).ok();
+    /// Goes by what is in the file.
+    fn look(&mut self, issued: Option<Issued>, acme: &Acme, now: u64) {
         if issued == self.issued {
             return;
         }

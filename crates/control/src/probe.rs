@@ -97,7 +97,7 @@ async fn by_http2(stream: Stream) -> Result<Stream, String> {
     tokio::task::spawn_local(driving);
     let (near, far) = pipe::pair(PIPE_BYTES);
     // Ends with the check, which drops its end of the pipe, and takes the connection with it.
-    let carrying = back.carry(far);
+    let carrying = back.carry(far, false);
     tokio::task::spawn_local(async move {
         carrying.await;
         drop(back);

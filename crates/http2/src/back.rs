@@ -117,8 +117,9 @@ impl Back {
 
     /// Carries one request, which comes as HTTP/1.1 through the pipe, and its answer. The stream
     /// counts as open from now on. When the member surely did nothing about the request, the other
-    /// end of the pipe sees an error of kind `ConnectionRefused`, otherwise a reset.
-    pub fn carry(&self, pipe: PipeStream) -> impl Future<Output = ()> + 'static {
+    /// end of the pipe sees an error of kind `ConnectionRefused`, otherwise a reset. `web`: calls of
+    /// gRPC-Web are made calls of gRPC.
+    pub fn carry(&self, pipe: PipeStream, web: bool) -> impl Future<Output = ()> + 'static {
         self.state.open.set(self.state.open.get() + 1);
         let (open, mut send) = (Open(self.state.clone()), self.send.clone());
         async move {
@@ -128,7 +129,7 @@ impl Back {
                 pipe.break_on_drop(io::ErrorKind::ConnectionRefused);
                 return;
             }
-            let unanswered = outgoing::carry(&mut send, pipe, state.secured).await;
+            let unanswered = outgoing::carry(&mut send, pipe, (state.secured, web)).await;
             // Nothing was heard since the request: the member may be gone without a word, and who
             // comes next must not wait as long again.
             let silent = state.heard.get() <= began && clock::now().since(began) > SILENCE;

@@ -13,6 +13,7 @@ use evenkeel_wire::http1::{BodyReader, Framing, write};
 use h2::{RecvStream, SendStream};
 
 use crate::fields::{read_lines, write_lines};
+use crate::web::{self, Decoder, Garbled, Web};
 
 /// Bytes of a body that are sent at once.
 const GATHER: usize = 32 * 1024;
@@ -28,6 +29,8 @@ pub(crate) enum Cut {
     Deaf,
     /// The pipe broke, or ended within the body, or what came is no body.
     Broken,
+    /// The body is not the text that it should be.
+    Garbled,
 }
 
 /// From frames to the pipe. Without framing (`None`: a tunnel) the end is passed on as well.
@@ -41,10 +44,7 @@ pub(crate) async fn take_in(
     while let Some(data) = poll_fn(|cx| from.poll_data(cx)).await {
         let data = data.map_err(|_| Cut::Peer)?;
         if chunked && !data.is_empty() {
-            line.clear();
-            write::chunk_size(&mut line, data.len() as u64);
-            let slices = [IoSlice::new(&line), IoSlice::new(&data), IoSlice::new(b"\r\n")];
-            send(pipe, slices).await?;
+            send_chunk(pipe, &mut line, &data).await?;
         } else {
             send(pipe, [IoSlice::new(&data)]).await?;
         }
@@ -66,6 +66,37 @@ pub(crate) async fn take_in(
     }
 }
 
+/// The same for an answer of gRPC-Web, whose trailers are part of the body.
+pub(crate) async fn take_in_web(
+    from: &mut RecvStream,
+    pipe: &mut SendHalf<'_>,
+    web: Web,
+) -> Result<(), Cut> {
+    let (mut line, mut text) = (Vec::new(), Vec::new());
+    while let Some(data) = poll_fn(|cx| from.poll_data(cx)).await {
+        let data = data.map_err(|_| Cut::Peer)?;
+        if !data.is_empty() {
+            text.clear();
+            web.write(&data, &mut text);
+            send_chunk(pipe, &mut line, &text).await?;
+        }
+        let _ = from.flow_control().release_capacity(data.len());
+    }
+    let trailers = poll_fn(|cx| from.poll_trailers(cx)).await.map_err(|_| Cut::Peer)?;
+    if let Some(trailers) = trailers {
+        text.clear();
+        web.write(&web::message(&trailers).ok_or(Cut::Broken)?, &mut text);
+        send_chunk(pipe, &mut line, &text).await?;
+    }
+    send(pipe, [IoSlice::new(b"0\r\n\r\n")]).await
+}
+
+async fn send_chunk(pipe: &mut SendHalf<'_>, line: &mut Vec<u8>, data: &[u8]) -> Result<(), Cut> {
+    line.clear();
+    write::chunk_size(line, data.len() as u64);
+    send(pipe, [IoSlice::new(line), IoSlice::new(data), IoSlice::new(b"\r\n")]).await
+}
+
 pub(crate) async fn send<const N: usize>(
     pipe: &mut SendHalf<'_>,
     mut slices: [IoSlice<'_>; N],
@@ -79,6 +110,8 @@ pub(crate) struct Giving<'a, 'b> {
     /// Received from the pipe.
     pub(crate) buffer: &'a mut Buffer,
     pub(crate) reader: BodyReader,
+    /// What comes is base64, and goes on as what it stands for.
+    pub(crate) text: Option<Decoder>,
     pub(crate) to: &'a mut SendStream<Bytes>,
     /// How long the peer may keep its window closed.
     pub(crate) patience: Duration,
@@ -92,6 +125,9 @@ impl Giving<'_, '_> {
         loop {
             self.gather(&mut gathered)?;
             if self.reader.is_done() {
+                if self.text.as_ref().is_some_and(|text| !text.is_whole()) {
+                    return Err(Cut::Garbled);
+                }
                 return self.send_last(gathered.freeze()).await;
             }
             if !gathered.is_empty() {
@@ -107,7 +143,11 @@ impl Giving<'_, '_> {
         while !self.reader.is_done() && !self.buffer.is_empty() && out.len() < GATHER {
             let input = self.buffer.bytes();
             let piece = self.reader.step(input).map_err(|_| Cut::Broken)?;
-            out.extend_from_slice(&input[piece.skip..piece.skip + piece.data]);
+            let data = &input[piece.skip..piece.skip + piece.data];
+            match &mut self.text {
+                None => out.extend_from_slice(data),
+                Some(text) => text.decode(data, out).map_err(|Garbled| Cut::Garbled)?,
+            }
             self.buffer.consume(piece.skip + piece.data);
             if piece.skip + piece.data == 0 {
                 break;

@@ -89,7 +89,7 @@ impl Admitted {
                 }
                 match cut {
                     Cut::Peer | Cut::Stalled => End::Cancelled,
-                    Cut::Deaf | Cut::Broken => End::Cut,
+                    Cut::Deaf | Cut::Broken | Cut::Garbled => End::Cut,
                 }
             }
         }
@@ -160,8 +160,8 @@ async fn answer(
         if reader.is_done() {
             return Ok(());
         }
-        let wait = Deadline::never();
-        return Giving { pipe, buffer: &mut buffer, reader, to, patience, wait }.run().await;
+        let (wait, text) = (Deadline::never(), None);
+        return Giving { pipe, buffer: &mut buffer, reader, text, to, patience, wait }.run().await;
     }
 }
 

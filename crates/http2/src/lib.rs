@@ -24,12 +24,14 @@ mod outgoing;
 mod outward;
 mod request;
 mod watched;
+mod web;
 
 pub use back::{Back, BackSettings};
 pub use front::{Counter, Front, Next, Settings};
 pub use guard::FLOODS;
 pub use incoming::{Admitted, End, Incoming};
 pub use outward::is_grpc;
+pub use web::is_grpc_web;
 
 /// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
 pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -1,5 +1,6 @@
 //! One request to a member, carried between a pipe and its stream.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::pin;
@@ -16,9 +17,10 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::{Response, StatusCode, header};
 
 use crate::accept_key::accept;
-use crate::body::{Cut, Giving, send, take_in};
+use crate::body::{Cut, Giving, send, take_in, take_in_web};
 use crate::fields::write_lines;
 use crate::outward;
+use crate::web::{Decoder, Web};
 
 /// Bounds of heads whose sender has already bounded them.
 const LIMITS: Limits = Limits { head_bytes: 4 << 20, target_bytes: 4 << 20, fields: 20_000 };
@@ -36,14 +38,25 @@ pub(crate) struct Sent {
     pub(crate) socket: bool,
     /// The key of the WebSocket's handshake.
     pub(crate) key: Vec<u8>,
+    /// It is a call of gRPC-Web.
+    pub(crate) web: Option<Web>,
 }
 
-/// Whether our side gave up waiting. `secured`: there is TLS on the connection.
-pub(crate) async fn carry(to: &mut SendRequest<Bytes>, pipe: PipeStream, secured: bool) -> bool {
-    match exchange(to, &pipe, secured).await {
+/// Whether our side gave up waiting. There is TLS on the connection (`secured`), and calls of
+/// gRPC-Web become calls of gRPC (`web`).
+pub(crate) async fn carry(
+    to: &mut SendRequest<Bytes>,
+    pipe: PipeStream,
+    (secured, web): (bool, bool),
+) -> bool {
+    match exchange(to, &pipe, (secured, web)).await {
         Ok(()) => false,
         Err(End::Told(kind)) => {
             pipe.break_on_drop(kind);
+            false
+        }
+        Err(End::Garbled) => {
+            pipe.break_on_drop(io::ErrorKind::ConnectionReset);
             false
         }
         Err(End::Silent) => {
@@ -56,14 +69,14 @@ pub(crate) async fn carry(to: &mut SendRequest<Bytes>, pipe: PipeStream, secured
 async fn exchange(
     to: &mut SendRequest<Bytes>,
     pipe: &PipeStream,
-    secured: bool,
+    (secured, web): (bool, bool),
 ) -> Result<(), End> {
     let (mut recv, mut sending) = (RecvHalf::Memory(pipe), SendHalf::Memory(pipe));
     let watch = SendHalf::Memory(pipe);
     let (mut buffer, mut head) = (Buffer::new(), RequestHead::new());
     receive_head(&mut recv, &mut buffer, &mut head).await.map_err(|_| End::Silent)?;
     let sockets = to.is_extended_connect_protocol_enabled();
-    let (request, sent) = outward::request(buffer.bytes(), &head, sockets, secured)
+    let (request, sent) = outward::request(buffer.bytes(), &head, sockets, (secured, web))
         .ok_or(End::Told(io::ErrorKind::ConnectionReset))?;
     let framing = if sent.socket { Framing::UntilClose } else { head.body };
     let reader = BodyReader::new(framing, &LIMITS);
@@ -75,14 +88,21 @@ async fn exchange(
             return Ok(());
         }
         let (pipe, wait) = (&mut recv, Deadline::never());
-        let buffer = &mut buffer;
-        Giving { pipe, buffer, reader, to: &mut body, patience: PATIENCE, wait }.run().await
+        let text = sent.web.filter(|web| web.asks_in_text).map(|_| Decoder::default());
+        let (buffer, to) = (&mut buffer, &mut body);
+        Giving { pipe, buffer, reader, text, to, patience: PATIENCE, wait }.run().await
     };
-    let result = both(giving, receive_answer(answer, &mut sending, &sent), &watch).await;
+    let begun = Cell::new(false);
+    let answering = receive_answer(answer, &mut sending, &sent, &begun);
+    let result = both(giving, answering, &watch).await;
     if result.is_err() {
         body.send_reset(Reason::CANCEL);
     }
-    result
+    match result {
+        // The client's fault, and no news about the member.
+        Err(End::Garbled) if !begun.get() => write_out(&mut sending, GARBLED).await,
+        result => result,
+    }
 }
 
 /// How an exchange failed.
@@ -91,7 +111,14 @@ enum End {
     Told(io::ErrorKind),
     /// Our own side's.
     Silent,
+    /// The request is not the text that it says it is.
+    Garbled,
 }
+
+/// What the client of a call gets that is no base64.
+const GARBLED: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    grpc-status: 13\r\ngrpc-message: the body is not base64\r\ncontent-length: 28\r\n\
+    connection: close\r\n\r\n400 the body is not base64.\n";
 
 /// Runs both directions until the answer is complete, or our side has gone.
 async fn both(
@@ -107,6 +134,7 @@ async fn both(
             match given {
                 // A member that resets its stream may have answered before.
                 Ok(()) | Err(Cut::Peer) => {}
+                Err(Cut::Garbled) => return Poll::Ready(Err(End::Garbled)),
                 Err(_) => return Poll::Ready(Err(End::Silent)),
             }
         }
@@ -140,18 +168,22 @@ async fn receive_answer(
     mut answer: ResponseFuture,
     pipe: &mut SendHalf<'_>,
     sent: &Sent,
+    begun: &Cell<bool>,
 ) -> Result<(), End> {
     let mut text = Vec::with_capacity(512);
     while let Some(interim) = poll_fn(|cx| answer.poll_informational(cx)).await {
         let interim = interim.map_err(told)?;
+        begun.set(true);
         text.clear();
         write_head(&mut text, interim.status(), &interim, Ends::Interim)?;
         write_out(pipe, &text).await?;
     }
     let answer = answer.await.map_err(told)?;
+    begun.set(true);
     let (parts, mut body) = answer.into_parts();
-    let answer = Response::from_parts(parts, ());
+    let mut answer = Response::from_parts(parts, ());
     let status = answer.status();
+    let web = sent.web.filter(|web| web.give(answer.headers_mut()));
     let socket = sent.socket && status.is_success();
     let framing = framing(&answer, body.is_end_stream(), sent);
     text.clear();
@@ -164,6 +196,7 @@ async fn receive_answer(
     let taken = match framing {
         _ if socket => take_in(&mut body, pipe, None).await,
         Framing::None => Ok(()),
+        Framing::Chunked if let Some(web) = web => take_in_web(&mut body, pipe, web).await,
         framing => take_in(&mut body, pipe, Some(framing)).await,
     };
     taken.map_err(|cut| match cut {

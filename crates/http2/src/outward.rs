@@ -7,14 +7,16 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 
 use crate::fields::put;
 use crate::outgoing::Sent;
+use crate::web::Web;
 
 /// The request as HTTP/2 has it. `sockets`: the member takes extended CONNECTs (RFC 8441); else a
-/// wish for a WebSocket goes unheard. `secured`: there is TLS on the connection. `None`: it has no form in HTTP/2.
+/// wish for a WebSocket goes unheard. `secured`: there is TLS on the connection. `web`: a call of
+/// gRPC-Web becomes one of gRPC. `None`: it has no form in HTTP/2.
 pub(crate) fn request(
     buf: &[u8],
     head: &RequestHead,
     sockets: bool,
-    secured: bool,
+    (secured, web): (bool, bool),
 ) -> Option<(Request<()>, Sent)> {
     let upgrade = head.upgrade.map_or(&[][..], |span| span.of(buf));
     let socket = sockets && upgrade.eq_ignore_ascii_case(b"websocket");
@@ -32,6 +34,7 @@ pub(crate) fn request(
     if socket {
         fields.remove(header::CONTENT_LENGTH);
     }
+    let web = if web { Web::take(&mut fields) } else { None };
     let content = fields.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
     let grpc = is_grpc(content);
     // Ours passes trailers on; whether the client takes them is for it to say.
@@ -49,7 +52,8 @@ pub(crate) fn request(
         request.extensions_mut().insert(Protocol::from_static("websocket"));
     }
     let was_head = request.method() == Method::HEAD;
-    Some((request, Sent { head: was_head, trailers: grpc || head.te_trailers, socket, key }))
+    let trailers = grpc || head.te_trailers;
+    Some((request, Sent { head: was_head, trailers, socket, key, web }))
 }
 
 /// Whether a content type is that of gRPC, gRPC-Web aside, which has no trailers.
@@ -81,7 +85,7 @@ mod tests {
         let mut head = RequestHead::new();
         let parsed = head.parse(text.as_bytes(), &Limits::default()).unwrap();
         assert_eq!(parsed, Parsed::Complete);
-        request(text.as_bytes(), &head, sockets, false).unwrap()
+        request(text.as_bytes(), &head, sockets, (false, false)).unwrap()
     }
 
     #[test]

@@ -136,8 +136,10 @@ pub fn fault(error: &io::Error) -> Fault {
     match (inner, error.kind()) {
         (Some(Error::AlertReceived(_)), _) => Fault::Alert,
         (Some(Error::PeerIncompatible(_)), _) => Fault::Unshared,
-        // The engine says so in words only, and only here.
-        (Some(Error::General(_)), _) => Fault::NothingToShow,
+        // The engine says so in words only.
+        (Some(Error::General(words)), _) if words.starts_with("no server certificate") => {
+            Fault::NothingToShow
+        }
         (Some(Error::NoCertificatesPresented), _) => Fault::NoCertificate,
         (Some(Error::InvalidCertificate(_) | Error::InvalidCertRevocationList(_)), _) => {
             Fault::BadCertificate

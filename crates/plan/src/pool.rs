@@ -22,6 +22,8 @@ pub struct Pool {
     pub limits: PoolLimits,
     /// What the members speak; HTTP/1.1. (Those of an Apache configuration: see its rules.)
     pub protocol: crate::MemberProtocol,
+    /// Whether calls of gRPC-Web become calls of gRPC; for members that speak HTTP/2. Off.
+    pub grpc_web: bool,
     /// The PROXY header that connections to members begin with, if any. Such connections carry one
     /// client's data only and are not kept.
     pub proxy_protocol: Option<ProxyVersion>,
@@ -58,6 +60,7 @@ impl Pool {
             timeouts: PoolTimeouts::default(),
             limits: PoolLimits::default(),
             protocol: crate::MemberProtocol::Http,
+            grpc_web: false,
             proxy_protocol: None,
             source: Source::default(),
             port: MemberPort::default(),

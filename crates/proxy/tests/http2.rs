@@ -182,6 +182,26 @@ fn trailers_go_both_ways() {
     });
 }
 
+/// RFC 9218: whoever orders the answers' bytes can know what both ends want.
+#[test]
+fn priorities_are_passed_on_both_ways() {
+    run(ROUGH, as_is, async |setup| {
+        for n in [1, 2] {
+            setup.member(n, |mut stream| async move {
+                let all = |bytes: &[u8]| bytes.ends_with(b"\r\n\r\n");
+                let request = String::from_utf8(read(&mut stream, all).await).unwrap();
+                assert!(request.contains("priority: u=1, i\r\n"), "{request}");
+                send(&mut stream, b"HTTP/1.1 204 No Content\r\nPriority: u=5\r\n\r\n").await;
+            });
+        }
+        let mut client = begin(&setup).await;
+        let mut request = get("/");
+        request.headers_mut().insert("priority", "u=1, i".parse().unwrap());
+        let (answer, _) = client.send_request(request, true).unwrap();
+        assert_eq!(answer.await.unwrap().headers()["priority"], "u=5");
+    });
+}
+
 #[test]
 fn interim_answers_and_empty_ones_arrive() {
     run(ROUGH, as_is, async |setup| {

@@ -15,6 +15,7 @@ impl Loading<'_> {
     pub(super) fn warnings(&self) -> Vec<Diagnostic> {
         let mut found: Vec<(Place, &str, String)> = Vec::new();
         self.idle_pools(&mut found);
+        self.idle_authorities(&mut found);
         self.hidden_routes(&mut found);
         self.idle_hash_keys(&mut found);
         self.idle_keys(&mut found);
@@ -39,6 +40,18 @@ impl Loading<'_> {
                         format!("`{key}` has no effect for protocol {protocol}"),
                     ));
                 }
+            }
+        }
+    }
+
+    fn idle_authorities(&self, found: &mut Vec<(Place, &'static str, String)>) {
+        let tls = self.plan.listeners.iter().filter_map(|listener| listener.tls.as_ref());
+        let ordered = tls.flat_map(|tls| &tls.certificates).filter_map(|c| c.ordered.as_ref());
+        let used: HashSet<&Name> = ordered.map(|ordered| &ordered.authority).collect();
+        for (at, acme) in self.plan.acme.iter().enumerate() {
+            if !used.contains(&acme.name) {
+                let message = format!("no certificate is ordered from authority \"{}\"", acme.name);
+                found.push((Place::Acme(at), "name", message));
             }
         }
     }

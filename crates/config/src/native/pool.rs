@@ -142,6 +142,15 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
         },
     },
     Row {
+        name: "grpc_web",
+        kind: Kind::Boolean,
+        default: "false",
+        doc: "Calls of gRPC-Web (application/grpc-web and grpc-web-text, from browsers) become calls of gRPC. For protocol h2.",
+        set: |draft, value, reader| {
+            draft.plan.grpc_web = value.boolean(reader).unwrap_or(false);
+        },
+    },
+    Row {
         name: "proxy_protocol",
         kind: Kind::Word(&["off", "v1", "v2"]),
         default: "off",

@@ -116,6 +116,7 @@ fn sees_no_cookies(pool: &mut Pool) {
         pool.affinity = None;
     }
     pool.protocol = MemberProtocol::Http;
+    pool.grpc_web = false;
 }
 
 /// Takes out what does not go together: see `evenkeel_plan::check`.
@@ -157,6 +158,7 @@ fn fit(plan: &mut Plan) {
         let own = pool.proxy_protocol.is_some() || pool.source == Source::Client;
         if own || pool.port == MemberPort::Listener {
             pool.protocol = MemberProtocol::Http;
+            pool.grpc_web = false;
         }
         let mut ids = HashSet::new();
         for member in &mut pool.members {

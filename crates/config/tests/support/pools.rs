@@ -286,7 +286,7 @@ pub fn pool() -> impl Strategy<Value = Pool> {
             dial(),
             select(vec![OnDown::Keep, OnDown::Close]),
             select(vec![HostHeader::Client, HostHeader::Member]),
-            any::<bool>(),
+            any::<[bool; 2]>(),
         ),
     )
         .prop_map(
@@ -299,8 +299,9 @@ pub fn pool() -> impl Strategy<Value = Pool> {
                 timeouts,
                 limits,
                 (health, members, tls),
-                ((proxy_protocol, source, port, tcp), on_down, host, h2),
+                ((proxy_protocol, source, port, tcp), on_down, host, [h2, web]),
             )| Pool {
+                grpc_web: h2 && web,
                 protocol: if h2 { MemberProtocol::Http2 } else { MemberProtocol::Http },
                 policy,
                 hash_key,

@@ -138,6 +138,10 @@ fn http2_pool(pool: &Pool, place: Place, problems: &mut Vec<Problem>) {
             let message = "a grpc check speaks HTTP/2, which this pool does not".to_owned();
             problems.push(problem(place, "health", message, Some("add protocol = \"h2\"")));
         }
+        if pool.grpc_web {
+            let message = "grpc_web is for members that speak h2, as gRPC does".to_owned();
+            problems.push(problem(place, "grpc_web", message, Some("add protocol = \"h2\"")));
+        }
         return;
     }
     let own = [

@@ -21,8 +21,6 @@ pub(crate) struct Answering<'a> {
     pub(crate) upgrade: Option<&'a [u8]>,
     /// Whether such an answer is thrown away for another attempt.
     pub(crate) again: &'a dyn Fn(RetryOn) -> bool,
-    /// The request is a call of gRPC, in a pool that tries those again that find nobody.
-    pub(crate) calls: bool,
     pub(crate) edits: &'a Edits,
     /// The affinity cookie to set, with the value for this member.
     pub(crate) cookie: Option<(&'a CookieAffinity, &'a [u8])>,
@@ -49,8 +47,7 @@ impl Answering<'_> {
     /// attempt. (In an answer that has more, the status comes at its end.)
     pub(crate) fn retries_call(&self, buf: &[u8], answer: &ResponseHead) -> bool {
         let status = |field: &&Field| field.name.of(buf).eq_ignore_ascii_case(b"grpc-status");
-        self.calls
-            && answer.status == 200
+        answer.status == 200
             && answer.fields.iter().find(status).is_some_and(|field| field.value.of(buf) == b"14")
             && (self.again)(RetryOn::GrpcUnavailable)
     }

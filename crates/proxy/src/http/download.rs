@@ -188,7 +188,8 @@ impl Download<'_> {
         if !self.progress.streamed.get() && self.answering.retries(status) {
             return Err(Failure { status, ..Failure::MEMBER_STATUS });
         }
-        if !self.progress.streamed.get()
+        if self.progress.calls.get()
+            && !self.progress.streamed.get()
             && self.answering.retries_call(self.buffer.bytes(), self.answer)
         {
             return Err(Failure::MEMBER_UNAVAILABLE);

@@ -161,7 +161,6 @@ pub(crate) async fn balanced(
         None => Binding::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool),
     };
     let mut dialing = dialing(&core, session, scratch, pool, &binding);
-    let repeatable = dialing.repeatable;
     loop {
         let mut upstream = match dialing.dial().await {
             Ok(upstream) => upstream,
@@ -174,9 +173,8 @@ pub(crate) async fn balanced(
             passage.chose(&binding.chosen(upstream.member, passage));
         }
         let progress = Progress::default();
-        // Whoever asks for calls to be tried again says that they may be.
-        let harmless = |cause| repeatable || cause == RetryOn::GrpcUnavailable;
-        let again = |cause| harmless(cause) && dialing.more() && dialing.again(cause);
+        let may = |cause| dialing.repeatable || cause == RetryOn::GrpcUnavailable;
+        let again = |cause| may(cause) && dialing.more() && dialing.again(cause);
         let cookie = binding.cookie(pool, &upstream);
         let announced = joined(scratch.announced.clone(), binding.announce(pool, &upstream));
         let (again, progress) = (&again, &progress);
@@ -199,8 +197,7 @@ pub(crate) async fn balanced(
                 let later = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
                 upstream.guard.report(outcome(failure, stale, later), now);
                 let again = !begun && !progress.streamed.get();
-                let untouched = [Failure::MEMBER_REFUSED, Failure::MEMBER_UNAVAILABLE];
-                let harmless = repeatable || untouched.contains(&failure);
+                let harmless = dialing.repeatable || is_harmless(failure);
                 let Some(cause) = retry_cause(failure).filter(|_| again && harmless) else {
                     return Err(failure);
                 };
@@ -210,10 +207,7 @@ pub(crate) async fn balanced(
                 if stale && sent_twice && !dialing.fresh_only {
                     dialing.fresh_only = true;
                     dialing.attempts -= 1;
-                } else if matches!(cause, RetryOn::Status(_) | RetryOn::GrpcUnavailable)
-                    || dialing.again(cause)
-                {
-                    // Those that came with an answer were asked about when it came.
+                } else if came_answered(cause) || dialing.again(cause) {
                     dialing.tried.add(upstream.member);
                 } else {
                     return Err(failure);
@@ -321,6 +315,17 @@ pub(crate) fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
         }
         _ => failure,
     }
+}
+
+/// Whether a request may be sent again whatever its method: the member did nothing about it, or
+/// whoever listed the cause says so.
+fn is_harmless(failure: Failure) -> bool {
+    matches!(failure, Failure::MEMBER_REFUSED | Failure::MEMBER_UNAVAILABLE)
+}
+
+/// Whether the cause came with an answer, and was asked about when it did.
+fn came_answered(cause: RetryOn) -> bool {
+    matches!(cause, RetryOn::Status(_) | RetryOn::GrpcUnavailable)
 }
 
 /// The member ended the connection without a word.

@@ -62,8 +62,6 @@ impl Forwarding<'_> {
             keep_alive: scratch.head.keep_alive && self.goes_on(session),
             upgrade: upgrade.as_deref(),
             again: self.again,
-            calls: grpc::is_call(session, scratch)
-                && self.pool.plan.retry.on.contains(&RetryOn::GrpcUnavailable),
             edits: &self.route.response_edits,
             extra: &filled,
             passage: &passage,
@@ -113,6 +111,14 @@ impl Forwarding<'_> {
         let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
         (scratch.client_read_wait, scratch.passage) = (wait_up, passage.into_inner());
         result
+    }
+
+    /// Whether the request is a call of gRPC that may be tried again when nobody is there for it.
+    fn tries_calls_again(&self, session: &Session, scratch: &Scratch) -> bool {
+        let plan = &self.pool.plan;
+        plan.retry.on.contains(&RetryOn::GrpcUnavailable)
+            && (grpc::is_call(session, scratch)
+                || plan.grpc_web && grpc::is_web_call(session, scratch))
     }
 
     /// The longest line of an answer's head, and the slowest body.
@@ -176,6 +182,7 @@ impl Forwarding<'_> {
         if scratch.passage.is_some() {
             return passing::write_head(session, scratch, self.pool, at);
         }
+        self.progress.calls.set(self.tries_calls_again(session, scratch));
         scratch.down.clear();
         let mut up = std::mem::take(&mut scratch.up);
         up.clear();

@@ -17,6 +17,8 @@ pub(crate) struct Progress {
     pub(crate) held: Cell<bool>,
     /// The client asked for that word too.
     pub(crate) expected: Cell<bool>,
+    /// The request is a call of gRPC, to be tried again when nobody is there for it.
+    pub(crate) calls: Cell<bool>,
     /// The client got an interim answer, after which there is no other member.
     pub(crate) interim: Cell<bool>,
     /// The client got the first byte of a final answer.

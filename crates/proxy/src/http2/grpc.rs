@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use evenkeel_http2::is_grpc;
+use evenkeel_http2::{is_grpc, is_grpc_web};
 
 use crate::cause::Failure;
 use crate::filter::edits::Edits;
@@ -28,6 +28,11 @@ const DIGITS: usize = 8;
 /// Whether the request at the front of the session's buffer is a call of gRPC.
 pub(crate) fn is_call(session: &Session, scratch: &Scratch) -> bool {
     session.is_multiplexed() && field(session, scratch, b"content-type").is_some_and(is_grpc)
+}
+
+/// Whether it is one of gRPC-Web.
+pub(crate) fn is_web_call(session: &Session, scratch: &Scratch) -> bool {
+    field(session, scratch, b"content-type").is_some_and(is_grpc_web)
 }
 
 /// How long an exchange may take: `usual`, where zero stands for no limit, or less if the caller

@@ -60,7 +60,7 @@ impl Members {
             if (waited || !fresh)
                 && let Some(shared) = self.with_room(key)
             {
-                return Ok((shared.begin(), !waited));
+                return Ok((shared.begin(pool.plan.grpc_web), !waited));
             }
             waited = true;
             let coming = self.coming(key, pool, at);
@@ -139,10 +139,11 @@ impl Members {
 }
 
 impl Shared {
-    fn begin(&self) -> Stream {
+    /// `web`: calls of gRPC-Web become calls of gRPC.
+    fn begin(&self, web: bool) -> Stream {
         self.used.set(clock::now());
         let (near, far) = pipe::pair(PIPE_BYTES);
-        tokio::task::spawn_local(Box::pin(self.back.carry(far)));
+        tokio::task::spawn_local(Box::pin(self.back.carry(far, web)));
         Stream::Memory(near)
     }
 }

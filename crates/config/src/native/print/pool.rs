@@ -26,6 +26,7 @@ pub(super) fn pool(pool: &Pool) -> String {
     if pool.protocol == MemberProtocol::Http2 {
         keys.put("protocol", quoted("h2"));
     }
+    keys.unless("grpc_web", &pool.grpc_web, &usual.grpc_web, bool::to_string);
     keys.unless("proxy_protocol", &pool.proxy_protocol, &usual.proxy_protocol, |version| {
         quoted(version.map_or("off", ProxyVersion::name))
     });
