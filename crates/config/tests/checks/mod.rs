@@ -70,7 +70,7 @@ fn serving(sites: &Arc<Sites>) {
             times: Times::default(),
             size: HeadSize { line: 20, fields: 4, field: 30 },
         };
-        let mut passage = Passage::new(sites, &asked, fields.iter().copied());
+        let mut passage = Passage::new(sites, &asked, fields.iter().copied(), std::iter::empty());
         let mut out = Vec::new();
         if let Verdict::Proxy(_) = &passage.verdict {
             passage.chose(&Chosen::default());

@@ -133,7 +133,7 @@ async fn answer_here(
     let mut extra = Vec::new();
     edits.write(&mut extra, &|place, out| asking.fill(place, out));
     let location = (!filled.is_empty()).then_some(&filled[..]);
-    let own = Own { status, content_type, body, location, edits, extra: &extra };
+    let own = Own { status, phrase: None, content_type, body, location, edits, extra: &extra };
     respond::send(session, scratch, &own, keep, tally).await
 }
 
@@ -176,7 +176,7 @@ pub(crate) async fn balanced(
         match result {
             Ok(done) => {
                 let asked_to_close = !scratch.head.keep_alive;
-                let once = scratch.passage.as_ref().is_some_and(|passage| passage.manner().once);
+                let once = carries_one(scratch, &upstream);
                 return Ok(settle(session, pool, upstream, done, (asked_to_close, once), tally));
             }
             Err(failure) => {
@@ -192,9 +192,8 @@ pub(crate) async fn balanced(
                 let Some(cause) = retry_cause(failure).filter(|_| again && harmless) else {
                     return Err(failure);
                 };
-                // A kept connection that died is no news about the member: once more, afresh. What
-                // httpd calls repeatable is so only before it was sent.
-                let sent_twice = pool.plan.rules.is_none() || scratch.head.method.idempotent();
+                // A kept connection that died is no news about the member: once more, afresh.
+                let sent_twice = may_be_sent_twice(pool, scratch, failure);
                 if stale && sent_twice && !dialing.fresh_only {
                     dialing.fresh_only = true;
                     dialing.attempts -= 1;
@@ -206,6 +205,22 @@ pub(crate) async fn balanced(
                 core.metrics.borrow_mut().retried(pool.id, failure.cause);
             }
         }
+    }
+}
+
+/// Whether rules let a connection to the member carry one request only.
+fn carries_one(scratch: &Scratch, upstream: &Upstream) -> bool {
+    let passage = scratch.passage.as_ref();
+    passage.is_some_and(|passage| passage.manner().once || passage.is_lone(upstream.member))
+}
+
+/// Whether a request that may have reached a member is sent again after a kept connection ended
+/// without a word. httpd itself lets the client have the error, unless it is to be strict.
+fn may_be_sent_twice(pool: &PoolRt, scratch: &Scratch, failure: Failure) -> bool {
+    match &pool.plan.rules {
+        None => true,
+        _ if failure == Failure::MEMBER_REFUSED => true,
+        Some(rules) => rules.late_is_timeout && scratch.head.method.idempotent(),
     }
 }
 
@@ -241,6 +256,9 @@ fn dialing<'a>(
 ) -> Dialing<'a> {
     let key = key::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
     let (from, at) = (session.peer, session.local);
+    // The first request of a client may be kept from connections that could end at any moment.
+    let first = scratch.passage.as_ref().filter(|_| session.served <= 1);
+    let fresh_only = first.is_some_and(|passage| passage.begins_afresh());
     Dialing {
         core,
         pool,
@@ -250,7 +268,7 @@ fn dialing<'a>(
         repeatable: scratch.head.method.idempotent() || pool.plan.retry.non_idempotent,
         tried: Tried::default(),
         attempts: 0,
-        fresh_only: false,
+        fresh_only,
         last: None,
         failed: Vec::new(),
     }
@@ -292,6 +310,8 @@ fn settle(
 pub(crate) fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
     let late_is_timeout = pool.plan.rules.as_ref().is_some_and(|rules| rules.late_is_timeout);
     match failure.status {
+        // The member said so itself.
+        _ if failure.cause == Failure::OVERRIDDEN.cause => failure,
         504 if failure == Failure::CONNECT_TIMEOUT && pool.plan.policy.is_apache() => {
             Failure { status: 503, ..failure }
         }

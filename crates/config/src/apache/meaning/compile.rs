@@ -27,6 +27,7 @@ use evenkeel_plan::{Plan, Untold};
 pub(super) use pass::worker_name;
 
 use super::Told;
+use super::pools::METHODS;
 use super::sites::{Balancer, Listen, MemberLine, Word, is_balancer};
 use crate::apache::{Node, Tree};
 
@@ -48,6 +49,8 @@ struct Making {
     balancers: Vec<Scoped>,
     /// Workers of their own: rules that name a URL.
     workers: Vec<(MemberLine, String, usize)>,
+    /// Those of them that only rewriting names.
+    of_rules: Vec<usize>,
     /// `<Proxy http://…>` and `ProxySet http://…`.
     worker_words: Vec<(String, Vec<Word>)>,
     templates: Vec<(usize, String, Vec<Word>)>,
@@ -70,6 +73,12 @@ impl Making {
     /// Whether a module is loaded; all are where no `LoadModule` is.
     fn has(&self, module: &str) -> bool {
         self.loaded.is_empty() || self.loaded.iter().any(|loaded| loaded == module)
+    }
+
+    /// Methods of balancing whose modules are not loaded.
+    fn missing_methods(&self) -> Vec<&'static str> {
+        let missing = METHODS.iter().filter(|(_, module)| !self.has(module));
+        missing.map(|(name, _)| *name).collect()
     }
 }
 
