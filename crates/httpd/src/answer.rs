@@ -172,6 +172,9 @@ impl Passage {
             let clean = location.iter().copied().filter(|b| *b > 0x20 && *b != 0x7f).collect();
             fields.push((b"Location".to_vec(), clean));
         }
+        if status == 426 {
+            fields.push((b"Upgrade".to_vec(), b"WebSocket".to_vec()));
+        }
         fields.push((b"Content-Type".to_vec(), b"text/html; charset=iso-8859-1".to_vec()));
         let mut always = self.cookies();
         self.apply(true, status, &mut always);

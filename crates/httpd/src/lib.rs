@@ -38,4 +38,5 @@ pub use answer::{Chosen, Own};
 pub use headers::{Fields, Times};
 pub use passage::{Asked, HeadSize, Passage, Toward, Verdict};
 pub use range::Part;
+pub use scene::TlsFacts;
 pub use site::{Handler, Sites};

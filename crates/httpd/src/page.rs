@@ -34,6 +34,11 @@ const TOLD: &[(u16, &str, &str)] = &[
         "Requested Range Not Satisfiable",
         "<p>None of the range-specifier values are there.</p>",
     ),
+    (
+        426,
+        "Upgrade Required",
+        "<p>The requested resource can only be retrieved\nby switching to another protocol.</p>",
+    ),
     (500, "Internal Server Error", "<p>The server was unable to complete your request.</p>"),
     (501, "Not Implemented", "<p>The method is not supported.<br />\n</p>"),
     (502, "Bad Gateway", INVALID),

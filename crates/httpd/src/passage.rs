@@ -13,7 +13,7 @@ use crate::interpolate::interpolated;
 use crate::path::{self, Refused};
 use crate::pattern::shell_match;
 use crate::rewrite::{self, Outcome};
-use crate::scene::{Facts, Stage, port_of};
+use crate::scene::{Facts, Stage, TlsFacts, port_of};
 use crate::servlet;
 use crate::site::{
     EncodedSlashes, Handler, LookedAt, Matched, Pass, PassPath, Place, Redirect, SetEnvIf, Site,
@@ -35,6 +35,8 @@ pub struct Asked<'a> {
     pub host: &'a [u8],
     /// Whether the client's connection is secured.
     pub https: bool,
+    /// What TLS agreed on with the client.
+    pub tls: &'a TlsFacts,
     /// The other end of the connection.
     pub peer: SocketAddr,
     /// Our end.
@@ -227,6 +229,12 @@ impl Passage {
                 None => self.env.unset(&name),
             }
         }
+        if self.place.tls_variables == Some(true) && self.facts.https {
+            self.env.set("HTTPS", "on");
+            for (name, value) in self.facts.tls.variables() {
+                self.env.set(name, value);
+            }
+        }
         let mut redirects = self.place.redirects.iter().rev();
         if let Some(verdict) = redirects.find_map(|rule| redirected(rule, &self.facts)) {
             return verdict;
@@ -236,7 +244,7 @@ impl Passage {
         apply(rules.iter(), Head::Request, &mut fields, &self.facts, &mut self.env, self.times);
         self.facts.fields = fields;
         match (verdict, self.place.handler) {
-            (Verdict::Proxy(toward), _) => match self.hops() {
+            (Verdict::Proxy(toward), _) => match self.hops().or_else(|| self.unswitched(&toward)) {
                 Some(status) => Verdict::Own(status, None),
                 None => Verdict::Proxy(toward),
             },
@@ -244,6 +252,24 @@ impl Passage {
                 Verdict::Page(page)
             }
             (verdict, _) => verdict,
+        }
+    }
+
+    /// The status for a request that does not ask to switch, where a member of `ws://` serves none
+    /// but those that do.
+    fn unswitched(&self, toward: &Toward) -> Option<u16> {
+        if self.place.websocket_fallback != Some(false) {
+            return None;
+        }
+        let member = self.sites.balancers.get(toward.balancer)?.members.first()?;
+        let url = member.url.rsplit('|').next().unwrap_or_default();
+        if !url.starts_with("ws://") && !url.starts_with("wss://") {
+            return None;
+        }
+        match self.facts.field(b"upgrade") {
+            Some(protocol) if protocol.eq_ignore_ascii_case(b"websocket") => None,
+            Some(_) => Some(426),
+            None => Some(404),
         }
     }
 
@@ -478,6 +504,7 @@ fn facts_of(asked: &Asked<'_>, fields: Fields, ending: Fields, site: &Site) -> F
         protocol: asked.protocol,
         host: asked.host.to_vec(),
         https: asked.https,
+        tls: asked.tls.clone(),
         client: asked.peer.ip().to_canonical(),
         peer: asked.peer.ip().to_canonical(),
         client_port: asked.peer.port(),

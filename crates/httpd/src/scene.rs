@@ -24,6 +24,8 @@ pub struct Facts {
     pub host: Vec<u8>,
     /// Whether the client's connection is secured.
     pub https: bool,
+    /// What TLS agreed on with the client.
+    pub tls: TlsFacts,
     /// Who asks: the other end of the connection, or whom `RemoteIPHeader` named.
     pub client: IpAddr,
     /// The other end of the connection.
@@ -48,6 +50,57 @@ pub struct Facts {
     pub fields: Fields,
     /// Hop-by-hop fields: rules see them, members do not.
     pub ending: Fields,
+}
+
+/// What TLS agreed on with a client; empty without.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TlsFacts {
+    /// `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite, as it is registered.
+    pub cipher: &'static str,
+    /// The name of a server that the client asked for.
+    pub server_name: String,
+    /// It showed a certificate that is believed.
+    pub certified: bool,
+}
+
+impl TlsFacts {
+    /// A variable of mod_ssl; nothing when there is none.
+    fn variable(&self, name: &str) -> Vec<u8> {
+        if self.version.is_empty() {
+            return Vec::new();
+        }
+        match name {
+            "SSL_PROTOCOL" => self.version.as_bytes().to_vec(),
+            "SSL_CIPHER" => self.suite().into_bytes(),
+            "SSL_TLS_SNI" => self.server_name.clone().into_bytes(),
+            "SSL_CLIENT_VERIFY" => if self.certified { &b"SUCCESS"[..] } else { b"NONE" }.to_vec(),
+            "SSL_SECURE_RENEG" => b"true".to_vec(),
+            "SSL_COMPRESS_METHOD" => b"NULL".to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The suite by the name that OpenSSL gives it.
+    fn suite(&self) -> String {
+        if let Some(new) = self.cipher.strip_prefix("TLS13_") {
+            return format!("TLS_{new}");
+        }
+        let name = self.cipher.trim_start_matches("TLS_").replace("_WITH", "");
+        let name = name.replace("AES_128", "AES128").replace("AES_256", "AES256");
+        name.replace("_SHA256", "")
+            .replace('_', "-")
+            .replace("AES128-GCM", "AES128-GCM-SHA256")
+            .replace("GCM-SHA384", "GCM-SHA384")
+    }
+
+    /// All variables, as `SSLOptions +StdEnvVars` sets them.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        let names = ["SSL_PROTOCOL", "SSL_CIPHER", "SSL_TLS_SNI", "SSL_CLIENT_VERIFY"];
+        let all = names.into_iter().map(|name| (name, self.variable(name)));
+        all.filter(|(_, value)| !value.is_empty())
+    }
 }
 
 impl Facts {
@@ -207,6 +260,7 @@ impl Scene for Stage<'_> {
             "IS_SUBREQ" => text("false"),
             "TIME" => facts.time(None).into_bytes(),
             "CONTENT_LENGTH" => field(b"content-length"),
+            name if name.starts_with("SSL_") => facts.tls.variable(name),
             _ => match name.strip_prefix("HTTP_") {
                 Some(header) => field(header.replace('_', "-").as_bytes()),
                 None => match name.strip_prefix("TIME_") {

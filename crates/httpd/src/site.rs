@@ -187,6 +187,10 @@ pub struct Place {
     pub add_headers: Option<bool>,
     /// `Proxy100Continue`.
     pub forwards_expectation: Option<bool>,
+    /// `SSLOptions +StdEnvVars`.
+    pub tls_variables: Option<bool>,
+    /// `ProxyWebsocketFallbackToProxyHttp`.
+    pub websocket_fallback: Option<bool>,
     /// `ProxyErrorOverride`: on or off, and for which statuses (none: all).
     pub error_override: Option<(bool, Vec<u16>)>,
     /// `ErrorDocument`.
@@ -364,6 +368,8 @@ impl Place {
         same(&mut self.add_headers, inner.add_headers);
         same(&mut self.interpolates, inner.interpolates);
         same(&mut self.forwards_expectation, inner.forwards_expectation);
+        same(&mut self.websocket_fallback, inner.websocket_fallback);
+        same(&mut self.tls_variables, inner.tls_variables);
         if inner.pass.is_some() {
             self.pass.clone_from(&inner.pass);
         }

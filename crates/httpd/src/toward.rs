@@ -25,6 +25,12 @@ impl Passage {
         self.member(at).is_some_and(|member| member.once)
     }
 
+    /// The host that members of TLS must have, if it is the client's (`ProxyPreserveHost`).
+    pub fn preserved_host(&self) -> Option<&[u8]> {
+        let host = self.facts.host_name();
+        (self.place.preserve_host == Some(true) && !host.is_empty()).then_some(host)
+    }
+
     /// Whether a member is to serve it.
     pub fn is_proxied(&self) -> bool {
         matches!(self.verdict, Verdict::Proxy(_))

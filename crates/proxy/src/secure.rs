@@ -31,6 +31,8 @@ pub(crate) struct Secured {
     /// The name that the client asked for, in lower case; empty when it asked for none.
     pub(crate) server_name: Box<str>,
     pub(crate) resumed: bool,
+    /// The client showed a certificate that is believed.
+    pub(crate) certified: bool,
     /// HTTP/2 was agreed on.
     pub(crate) http2: bool,
     /// The header lines that tell members whose certificate the client showed.
@@ -139,6 +141,7 @@ fn secured(stream: &Stream, server: &Server) -> Result<Secured, Failure> {
         cipher: agreed.cipher,
         server_name: name.into(),
         resumed: agreed.resumed,
+        certified: !agreed.certificates.is_empty(),
         http2: agreed.alpn.as_deref() == Some(b"h2"),
         identity: if told { identity(&agreed.certificates) } else { Box::default() },
     })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evenkeel_balance::{Micros, Outcome, Tried};
 use evenkeel_net::clock;
 use evenkeel_plan::RetryOn;
+use evenkeel_tls::ServerName as TlsName;
 
 use crate::cause::{Failure, Side};
 use crate::core::Core;
@@ -176,7 +177,7 @@ pub(crate) async fn balanced(
         match result {
             Ok(done) => {
                 let asked_to_close = !scratch.head.keep_alive;
-                let once = carries_one(scratch, &upstream);
+                let once = dialing.tls_name.is_some() || carries_one(scratch, &upstream);
                 return Ok(settle(session, pool, upstream, done, (asked_to_close, once), tally));
             }
             Err(failure) => {
@@ -206,6 +207,16 @@ pub(crate) async fn balanced(
             }
         }
     }
+}
+
+/// The client's host, where members of TLS must have that name and not their own. Such connections
+/// are for this request only: the next may be for another host.
+fn preserved_name(scratch: &Scratch, pool: &PoolRt) -> Option<TlsName<'static>> {
+    pool.tls.as_ref()?;
+    let host = scratch.passage.as_ref()?.preserved_host()?;
+    let name = TlsName::try_from(str::from_utf8(host).ok()?.to_owned()).ok()?;
+    let own = pool.members.iter().filter_map(|member| member.tls_name.as_ref());
+    own.into_iter().any(|own| *own != name).then_some(name)
 }
 
 /// Whether rules let a connection to the member carry one request only.
@@ -258,7 +269,8 @@ fn dialing<'a>(
     let (from, at) = (session.peer, session.local);
     // The first request of a client may be kept from connections that could end at any moment.
     let first = scratch.passage.as_ref().filter(|_| session.served <= 1);
-    let fresh_only = first.is_some_and(|passage| passage.begins_afresh());
+    let tls_name = preserved_name(scratch, pool);
+    let fresh_only = tls_name.is_some() || first.is_some_and(|passage| passage.begins_afresh());
     Dialing {
         core,
         pool,
@@ -269,6 +281,7 @@ fn dialing<'a>(
         tried: Tried::default(),
         attempts: 0,
         fresh_only,
+        tls_name,
         last: None,
         failed: Vec::new(),
     }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use evenkeel_httpd::{Asked, Fields, Handler, HeadSize, Own, Passage, Sites, Times, Verdict};
+use evenkeel_httpd::{
+    Asked, Fields, Handler, HeadSize, Own, Passage, Sites, Times, TlsFacts, Verdict,
+};
 use evenkeel_net::{Deadline, Peer, clock};
 use evenkeel_plan::MemberProtocol;
 use evenkeel_wire::http1::{
@@ -42,7 +44,14 @@ pub(crate) fn begin(
     scratch.asked.read_for_rules(buf, head, listener, session.peer.ip())?;
     scratch.asked.https |= session.secured.is_some();
     let (path, https) = (scratch.asked.path(), scratch.asked.https);
-    let passage = through(sites, (buf, head), (path, https), ends(session), times(session));
+    let tls = session.secured.as_ref().map(|secured| TlsFacts {
+        version: secured.version,
+        cipher: secured.cipher,
+        server_name: secured.server_name.to_string(),
+        certified: secured.certified,
+    });
+    let tls = &tls.unwrap_or_default();
+    let passage = through(sites, (buf, head), (path, https, tls), ends(session), times(session));
     scratch.passage = Some(Box::new(passage));
     Ok(())
 }
@@ -51,7 +60,7 @@ pub(crate) fn begin(
 pub(crate) fn through(
     sites: &Arc<Sites>,
     (buf, head): (&[u8], &RequestHead),
-    (path, https): (&[u8], bool),
+    (path, https, tls): (&[u8], bool, &TlsFacts),
     (peer, local): (SocketAddr, SocketAddr),
     times: Times,
 ) -> Passage {
@@ -71,6 +80,7 @@ pub(crate) fn through(
         },
         host: &host,
         https,
+        tls,
         peer,
         local,
         times,

@@ -14,6 +14,7 @@ mod rewriting;
 mod server;
 mod tls;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use evenkeel_httpd::access::Access;
 use evenkeel_httpd::remote::RemoteIp;
 use evenkeel_httpd::rewrite;
 use evenkeel_httpd::site::{EncodedSlashes, Matched, Pass, Place, SetEnvIf, SiteAddress, Via};
-use evenkeel_plan::{Plan, Untold};
+use evenkeel_plan::{Plan, Source, Untold};
 
 pub(super) use pass::worker_name;
 
@@ -70,6 +71,12 @@ struct Making {
 }
 
 impl Making {
+    /// The address that members of a server's balancers and workers see.
+    fn source(&self, scope: usize) -> Source {
+        let of = |scope: usize| self.servers.get(scope).and_then(|server| server.source);
+        of(scope).or_else(|| of(0)).map_or(Source::System, Source::Address)
+    }
+
     /// Whether a module is loaded; all are where no `LoadModule` is.
     fn has(&self, module: &str) -> bool {
         self.loaded.is_empty() || self.loaded.iter().any(|loaded| loaded == module)
@@ -179,6 +186,8 @@ struct Server {
     head_fields: Option<usize>,
     head_field: Option<usize>,
     logs: logs::Logs,
+    /// `ProxySourceAddress`.
+    source: Option<IpAddr>,
     /// `ProxyBlock`.
     blocked: Vec<String>,
     trace: Option<bool>,

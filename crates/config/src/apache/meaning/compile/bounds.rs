@@ -78,6 +78,13 @@ pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mu
             }
             _ => Err("Proxy Timeout must be at least 1 second.".to_owned()),
         },
+        ("ProxySourceAddress", [address]) => match address.parse() {
+            Ok(address) => {
+                server.source = Some(address);
+                Ok(())
+            }
+            Err(_) => Err(format!("ProxySourceAddress {address}: bad address")),
+        },
         ("KeepAliveTimeout", [time]) if !time.starts_with(|c: char| c.is_ascii_digit()) => {
             Err("KeepAliveTimeout has wrong format".to_owned())
         }

@@ -89,6 +89,7 @@ impl Making {
             let (mut pool, members) =
                 pools::balancer(&scoped.balancer, name, &used, &checks, &mut own);
             told.add_new(own);
+            pool.source = self.source(scoped.scope);
             let servers = &self.servers;
             let outer = servers.get(scoped.scope).map(|server| server.ssl.clone());
             if let Some(tls) = &mut pool.tls {
@@ -162,6 +163,7 @@ impl Making {
         let mut of_worker = Vec::new();
         let checks = Checks { untold: self.untold(false), ..Checks::default() };
         let shared = self.shared_worker();
+        let sources: Vec<_> = self.workers.iter().map(|(.., scope)| self.source(*scope)).collect();
         for (at, (line, url, scope)) in self.workers.iter_mut().enumerate() {
             for (start, words) in &self.worker_words {
                 if url.starts_with(start.as_str()) || begins(start, url) {
@@ -172,6 +174,7 @@ impl Making {
             let name = fresh(plan, &format!("worker-{}", of_worker.len()));
             let Some(name) = name else { continue };
             let (mut pool, mut members) = pools::worker(line, name, used, &checks, told);
+            pool.source = sources.get(at).copied().unwrap_or_default();
             if shared.contains(&at) {
                 members.iter_mut().for_each(|member| member.once = true);
                 pool.limits.idle_connections = 0;

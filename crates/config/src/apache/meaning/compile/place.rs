@@ -142,6 +142,17 @@ impl Making {
             ("ProxyPreserveHost", [word, ..]) => place.preserve_host = Some(on(word)),
             ("ProxyAddHeaders", [word, ..]) => place.add_headers = Some(on(word)),
             ("Proxy100Continue", [word, ..]) => place.forwards_expectation = Some(on(word)),
+            ("SSLOptions", words) => {
+                for word in words {
+                    let (sign, name) = word.split_at(usize::from(word.starts_with(['+', '-'])));
+                    if name.eq_ignore_ascii_case("StdEnvVars") {
+                        place.tls_variables = Some(sign != "-");
+                    }
+                }
+            }
+            ("ProxyWebsocketFallbackToProxyHttp", [word, ..]) => {
+                place.websocket_fallback = Some(on(word));
+            }
             ("ProxyErrorOverride", [word, codes @ ..]) => match overridden(word, codes) {
                 Ok(read) => place.error_override = Some(read),
                 Err(why) => told.error(&directive.at, why, None),
