@@ -1,8 +1,11 @@
 //! The head of an answer on its way to the client, and answers that are made here.
 
+use crate::date;
 use crate::expr::filled;
 use crate::headers::{Fields, Head, apply, joined};
+use crate::page::{PROXY_ERROR, document_of, page, phrase};
 use crate::passage::{Passage, Verdict};
+use crate::rewrite;
 use crate::scene::Stage;
 use crate::site::{Document, Mapping, Via};
 
@@ -22,6 +25,8 @@ pub struct Chosen {
 pub struct Own {
     /// The status.
     pub status: u16,
+    /// Its phrase, if it is not the usual one.
+    pub phrase: Option<Vec<u8>>,
     /// Further lines of its head.
     pub fields: Fields,
     /// Its body.
@@ -65,6 +70,13 @@ impl Passage {
         }
     }
 
+    /// Keeps what a page in the place of a member's answer still tells of that: its phrase, and
+    /// for a 401 how to log in.
+    pub fn note_overridden(&mut self, status: u16, phrase: &[u8], fields: &Fields) {
+        let challenge = joined(fields, b"www-authenticate").filter(|_| status == 401);
+        self.overridden = Some((status, phrase.to_vec(), challenge));
+    }
+
     /// What becomes of the fields of a member's answer.
     pub fn answer(&mut self, status: u16, mut fields: Fields) -> Fields {
         for (name, value) in &mut fields {
@@ -75,6 +87,12 @@ impl Passage {
                 if let Some(new) = self.reversed(value) {
                     *value = new;
                 }
+            } else if [&b"date"[..], b"expires", b"last-modified"]
+                .iter()
+                .any(|known| name.eq_ignore_ascii_case(known))
+            {
+                let modern = str::from_utf8(value).ok().and_then(date::modern);
+                *value = modern.map_or_else(|| std::mem::take(value), String::into_bytes);
             } else if name.eq_ignore_ascii_case(b"set-cookie") {
                 self.cookie(value);
             }
@@ -112,27 +130,68 @@ impl Passage {
 
     /// An answer of our own: the document that was asked for, or a plain one.
     pub fn own(&mut self, status: u16, location: Option<&[u8]>) -> Own {
+        self.told(status, location, None)
+    }
+
+    /// An answer of our own that says why a member's could not be passed on.
+    pub fn failed_with(&mut self, status: u16, about: Option<&str>) -> Own {
+        self.told(status, None, about)
+    }
+
+    fn told(&mut self, status: u16, location: Option<&[u8]>, about: Option<&str>) -> Own {
+        if status == 200 {
+            return self.end_of_way();
+        }
         let stage = Stage::asked(&self.facts, &self.env);
         let mut fields = Fields::new();
-        let document = self.place.documents.iter().find(|(code, _)| *code == status);
+        let code = document_of(status);
+        let document = self.place.documents.iter().find(|(known, _)| *known == code);
+        let overridden = std::mem::take(&mut self.overridden);
         let (status, body) = match document.map(|(_, document)| document) {
             Some(Document::Text(word)) => (status, filled(word, &stage)),
             Some(Document::Url(url)) => {
                 fields.push((b"Location".to_vec(), url.clone().into_bytes()));
-                (302, page(302, &stage))
+                (302, page(302, None, Some(url.as_bytes())))
             }
-            Some(Document::Path(_) | Document::Default) | None => (status, page(status, &stage)),
+            Some(Document::Path(_) | Document::Default) | None => {
+                (status, page(status, about, location))
+            }
         };
+        let phrase = match about.filter(|_| status >= 500) {
+            Some(_) => Some(PROXY_ERROR),
+            None => phrase(status),
+        };
+        let mut phrase = phrase.map(|phrase| phrase.as_bytes().to_vec());
+        if let Some((status_then, words, challenge)) = overridden {
+            if status_then == status {
+                phrase = Some(words);
+            }
+            fields.extend(challenge.map(|value| (b"WWW-Authenticate".to_vec(), value)));
+        }
         if let Some(location) = location {
             let clean = location.iter().copied().filter(|b| *b > 0x20 && *b != 0x7f).collect();
             fields.push((b"Location".to_vec(), clean));
+        }
+        if status == 426 {
+            fields.push((b"Upgrade".to_vec(), b"WebSocket".to_vec()));
         }
         fields.push((b"Content-Type".to_vec(), b"text/html; charset=iso-8859-1".to_vec()));
         let mut always = self.cookies();
         self.apply(true, status, &mut always);
         always.extend(fields);
         self.remember(&always);
-        Own { status, fields: always, body }
+        Own { status, phrase, fields: always, body }
+    }
+
+    /// The answer to TRACE and OPTIONS that end here (RFC 9110 sections 9.3.7 and 9.3.8).
+    fn end_of_way(&mut self) -> Own {
+        let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let (fields, body) = match &self.facts.method[..] {
+            b"TRACE" => (vec![field("Content-Type", "message/http")], self.facts.echo()),
+            _ if self.facts.path == b"*" => (Fields::new(), Vec::new()),
+            _ => (vec![field("Allow", "TRACE")], Vec::new()),
+        };
+        Own { status: 200, phrase: None, fields: self.answer(200, fields), body }
     }
 
     /// The fields of a page of ours.
@@ -155,13 +214,10 @@ impl Passage {
             }
         }
         let found = found?;
-        let host = match self.server().canonical_name {
-            true => {
-                self.server().name.strip_suffix(":80").unwrap_or(&self.server().name).as_bytes()
-            }
-            false => &self.facts.host[..],
-        };
-        Some([self.facts.scheme().as_bytes(), b"://", host, &found].concat())
+        if rewrite::is_absolute(&found) {
+            return Some(found);
+        }
+        Some([self.facts.own_url(), found].concat())
     }
 
     fn reversed_balancer(&self, path: &str, rest: &str, pointer: &[u8]) -> Option<Vec<u8>> {
@@ -226,9 +282,10 @@ fn strip_any_case<'t>(start: &[u8], text: &'t [u8]) -> Option<&'t [u8]> {
     front.eq_ignore_ascii_case(start).then_some(rest)
 }
 
-/// Where the value of a cookie's attribute stands.
+/// Where the value of a cookie's attribute stands; of several the last.
 fn attribute(cookie: &[u8], name: &str) -> Option<(usize, usize)> {
     let mut at = 0;
+    let mut found = None;
     for part in cookie.split(|b| *b == b';') {
         let inner = part.len() - part.trim_ascii_start().len();
         let text = &part[inner..];
@@ -236,43 +293,11 @@ fn attribute(cookie: &[u8], name: &str) -> Option<(usize, usize)> {
             strip_any_case(name.as_bytes(), text).and_then(|v| v.strip_prefix(b"="))
         {
             let start = at + part.len() - value.len();
-            return Some((start, at + part.len()));
+            found = Some((start, at + part.len()));
         }
         at += part.len() + 1;
     }
-    None
-}
-
-fn page(status: u16, stage: &Stage<'_>) -> Vec<u8> {
-    let reason = reason(status);
-    let host = String::from_utf8_lossy(stage.facts.host_name()).replace(['<', '>', '&', '"'], "");
-    format!(
-        "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n\
-         <title>{status} {reason}</title>\n</head><body>\n<h1>{reason}</h1>\n\
-         <hr>\n<address>{host}</address>\n</body></html>\n"
-    )
-    .into_bytes()
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        410 => "Gone",
-        413 => "Request Entity Too Large",
-        414 => "Request-URI Too Long",
-        500 | 502 | 504 => "Proxy Error",
-        503 => "Service Unavailable",
-        _ => "Error",
-    }
+    found
 }
 
 /// The lines of a field as one; for callers who hold fields of an answer.

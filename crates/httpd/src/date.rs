@@ -83,9 +83,66 @@ pub(crate) fn short(name: &str) -> &str {
     name.get(..3).unwrap_or(name)
 }
 
+/// A date as HTTP writes it today, of one of the forms of old (RFC 9110 section 5.6.7); `None` when
+/// it is neither.
+pub(crate) fn modern(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split([' ', '-']).filter(|word| !word.is_empty()).collect();
+    let (day, month, year, time) = match words[..] {
+        [_, month, day, time, year] if !text.contains(',') => (day, month, number(year)?, time),
+        [_, day, month, year, time, "GMT"] if text.contains('-') => {
+            let year = number(year)?;
+            // Of two digits, what is before 70 was after 2000.
+            let century = if year >= 100 { 0 } else { 1900 + 100 * u64::from(year < 70) };
+            (day, month, year + century, time)
+        }
+        _ => return None,
+    };
+    let month = MONTHS.iter().position(|name| short(name).eq_ignore_ascii_case(month))?;
+    let (year, month, day) = (year, month as u64 + 1, number(day)?);
+    let mut parts = time.split(':').map(number);
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    let seconds = days_before(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second;
+    let at = Civil::of(seconds);
+    let is_it = (at.year, at.month, at.day, at.hour) == (year, month, day, hour);
+    let (weekday, month) = (short(at.day_name()), short(at.month_name()));
+    is_it.then(|| {
+        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    })
+}
+
+fn number(text: &str) -> Option<u64> {
+    let is_one = !text.is_empty() && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| is_one)
+}
+
+/// Days from 1970 to that day.
+fn days_before(year: u64, month: u64, day: u64) -> Option<u64> {
+    // Counted from the first of March, so that leap days come last.
+    let (year, month) =
+        if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day;
+    days.checked_sub(719_469)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_of_old_are_read() {
+        for (text, expected) in [
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some("Sun, 06 Nov 1994 08:49:37 GMT")),
+            ("Sun Nov  6 08:49:37 1994", Some("Sun, 06 Nov 1994 08:49:37 GMT")),
+            ("Thu Feb 29 00:00:00 2024", Some("Thu, 29 Feb 2024 00:00:00 GMT")),
+            ("Saturday, 01-Jan-00 00:00:00 GMT", Some("Sat, 01 Jan 2000 00:00:00 GMT")),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("Sun Nov 31 08:49:37 1994", None),
+            ("0", None),
+            ("junk", None),
+        ] {
+            assert_eq!(modern(text).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn moments_are_counted() {

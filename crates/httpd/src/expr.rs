@@ -1,5 +1,6 @@
 //! Expressions (`<If>`, `Require expr`, `expr=`): what they say, and whether it holds.
 
+mod coding;
 mod parse;
 
 use std::cell::RefCell;
@@ -76,6 +77,10 @@ pub trait Scene {
     fn answered(&self, name: &[u8]) -> Vec<u8>;
     /// A variable of the environment.
     fn environment(&self, name: &str) -> Vec<u8>;
+    /// A note.
+    fn note(&self, _: &str) -> Vec<u8> {
+        Vec::new()
+    }
     /// Whether the environment has the variable, be it empty.
     fn is_set(&self, name: &str) -> bool {
         !self.environment(name).is_empty()
@@ -178,10 +183,15 @@ impl Work<'_> {
         match name {
             "req" | "http" | "req_novary" => self.scene.field(&argument),
             "resp" => self.scene.answered(&argument),
-            "env" | "reqenv" | "note" => self.scene.environment(&text()),
+            "env" | "reqenv" => self.scene.environment(&text()),
+            "note" => self.scene.note(&text()),
             "hc" => self.scene.variable(&format!("HC_{}", text().to_ascii_uppercase())),
             "tolower" => argument.to_ascii_lowercase(),
             "toupper" => argument.to_ascii_uppercase(),
+            "escape" => coding::escaped(&argument),
+            "unescape" => coding::unescaped(&argument).unwrap_or_default(),
+            "base64" => coding::base64(&argument),
+            "unbase64" => coding::from_base64(&argument),
             // The parser knows no others.
             _ => Vec::new(),
         }

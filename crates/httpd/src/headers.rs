@@ -51,7 +51,7 @@ pub enum Change {
     Edit(Pattern, Value, bool),
     /// Fields of the request whose names match go into the answer.
     Echo(Pattern),
-    /// The value becomes a variable.
+    /// The value becomes a note.
     Note(String),
 }
 
@@ -246,10 +246,12 @@ fn change(rule: &HeaderRule, fields: &mut Fields, request: &Fields, env: &mut En
         }
         Change::Unset => fields.retain(|field| !field.0.eq_ignore_ascii_case(name)),
         Change::Edit(pattern, _, all) => {
-            for field in fields.iter_mut().filter(|field| field.0.eq_ignore_ascii_case(name)) {
-                if let Some(new) = pattern.replaced(&field.1, &value, *all) {
-                    field.1 = clean(new);
-                }
+            // Lines that were looked at come last.
+            let is_it = |field: &mut (Vec<u8>, Vec<u8>)| field.0.eq_ignore_ascii_case(name);
+            let looked_at: Fields = fields.extract_if(.., is_it).collect();
+            for (name, old) in looked_at {
+                let new = pattern.replaced(&old, &value, *all).map(clean);
+                fields.push((name, new.unwrap_or(old)));
             }
         }
         Change::Echo(pattern) => {
@@ -257,7 +259,7 @@ fn change(rule: &HeaderRule, fields: &mut Fields, request: &Fields, env: &mut En
         }
         Change::Note(variable) => {
             if let Some(value) = there {
-                env.set(variable, value);
+                env.note(variable, value);
             }
         }
     }

@@ -13,7 +13,8 @@ use crate::interpolate::interpolated;
 use crate::path::{self, Refused};
 use crate::pattern::shell_match;
 use crate::rewrite::{self, Outcome};
-use crate::scene::{Facts, Stage};
+use crate::scene::{Facts, Stage, TlsFacts, port_of};
+use crate::servlet;
 use crate::site::{
     EncodedSlashes, Handler, LookedAt, Matched, Pass, PassPath, Place, Redirect, SetEnvIf, Site,
     Sites, Target,
@@ -34,6 +35,8 @@ pub struct Asked<'a> {
     pub host: &'a [u8],
     /// Whether the client's connection is secured.
     pub https: bool,
+    /// What TLS agreed on with the client.
+    pub tls: &'a TlsFacts,
     /// The other end of the connection.
     pub peer: SocketAddr,
     /// Our end.
@@ -93,22 +96,25 @@ pub struct Passage {
     pub(crate) times: Times,
     /// The fields of the answer, where a log tells them.
     pub(crate) answered: Fields,
+    /// Status, phrase and challenge of an answer that gave way to a page of ours.
+    pub(crate) overridden: Option<(u16, Vec<u8>, Option<Vec<u8>>)>,
     /// What it was before it became one for the document of an error.
     pub(crate) before: Option<Box<Before>>,
 }
 
 impl Passage {
     /// Takes a request through the rules. `fields`: those of its head that do not end here, without
-    /// `Host`.
+    /// `Host`; `ending`: those that do.
     pub fn new<'f>(
         sites: &Arc<Sites>,
         asked: &Asked<'_>,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+        ending: impl Iterator<Item = (&'f [u8], &'f [u8])>,
     ) -> Passage {
         let at = sites.select(asked.local, asked.host);
         let site = &sites.sites[at];
         let path = path::decoded(asked.path, site.slashes, !site.keep_slashes);
-        let mut facts = facts_of(asked, fields, site);
+        let mut facts = facts_of(asked, gathered(fields), gathered(ending), site);
         let refused = path.as_ref().err().copied();
         facts.path = path.unwrap_or_else(|_| asked.path.to_vec());
         let mut passage = Passage {
@@ -120,7 +126,16 @@ impl Passage {
             site: at,
             times: asked.times,
             answered: Fields::new(),
+            overridden: None,
             before: None,
+        };
+        // A rule for paths as they are sent does not mind what is encoded in them.
+        let refused = match refused {
+            Some(Refused(404)) if passage.is_taken_encoded(site) => {
+                passage.facts.path = path::plain(asked.path);
+                None
+            }
+            other => other,
         };
         let refused = too_large(sites, asked).or(refused.map(|Refused(status)| status));
         passage.verdict = match refused {
@@ -163,6 +178,11 @@ impl Passage {
     /// What is done with the request, once it is known who asks.
     pub(crate) fn decide(&mut self, site: &Site) -> Verdict {
         set_env_if(&site.set_env_if, &self.facts, &mut self.env);
+        if self.facts.path == b"*" {
+            self.lay(site, None);
+            let is_known = self.facts.method == b"OPTIONS";
+            return Verdict::Own(if is_known { 200 } else { 400 }, None);
+        }
         if site.no_trace && self.facts.method == b"TRACE" {
             return Verdict::Own(405, None);
         }
@@ -209,6 +229,12 @@ impl Passage {
                 None => self.env.unset(&name),
             }
         }
+        if self.place.tls_variables == Some(true) && self.facts.https {
+            self.env.set("HTTPS", "on");
+            for (name, value) in self.facts.tls.variables() {
+                self.env.set(name, value);
+            }
+        }
         let mut redirects = self.place.redirects.iter().rev();
         if let Some(verdict) = redirects.find_map(|rule| redirected(rule, &self.facts)) {
             return verdict;
@@ -218,7 +244,7 @@ impl Passage {
         apply(rules.iter(), Head::Request, &mut fields, &self.facts, &mut self.env, self.times);
         self.facts.fields = fields;
         match (verdict, self.place.handler) {
-            (Verdict::Proxy(toward), _) => match self.hops() {
+            (Verdict::Proxy(toward), _) => match self.hops().or_else(|| self.unswitched(&toward)) {
                 Some(status) => Verdict::Own(status, None),
                 None => Verdict::Proxy(toward),
             },
@@ -229,16 +255,35 @@ impl Passage {
         }
     }
 
+    /// The status for a request that does not ask to switch, where a member of `ws://` serves none
+    /// but those that do.
+    fn unswitched(&self, toward: &Toward) -> Option<u16> {
+        if self.place.websocket_fallback != Some(false) {
+            return None;
+        }
+        let member = self.sites.balancers.get(toward.balancer)?.members.first()?;
+        let url = member.url.rsplit('|').next().unwrap_or_default();
+        if !url.starts_with("ws://") && !url.starts_with("wss://") {
+            return None;
+        }
+        match self.facts.field(b"upgrade") {
+            Some(protocol) if protocol.eq_ignore_ascii_case(b"websocket") => None,
+            Some(_) => Some(426),
+            None => Some(404),
+        }
+    }
+
     /// `Max-Forwards`: one less, or the end.
     fn hops(&mut self) -> Option<u16> {
         let name = b"max-forwards";
         let given = joined(&self.facts.fields, name);
         let given = given.map(|text| String::from_utf8_lossy(&text).trim().parse().unwrap_or(0));
         let left: i64 = match given {
-            Some(0) if matches!(&self.facts.method[..], b"TRACE" | b"OPTIONS") => return Some(501),
+            // The end of the way answers itself.
+            Some(0) if matches!(&self.facts.method[..], b"TRACE" | b"OPTIONS") => return Some(200),
             Some(given) if given <= 0 => return Some(400),
             Some(given) => given - 1,
-            None => i64::from(self.server().max_forwards?),
+            None => i64::from(self.server().max_forwards.filter(|most| *most > 0)?),
         };
         put(&mut self.facts.fields, b"Max-Forwards", left.to_string().into_bytes());
         None
@@ -289,10 +334,16 @@ impl Passage {
         }
     }
 
+    /// Whether a rule takes the path as it was sent (`mapping=encoded`).
+    fn is_taken_encoded(&self, site: &Site) -> bool {
+        let encoded = site.passes.iter().filter(|pass| pass.encoded || pass.servlet);
+        encoded.into_iter().any(|pass| self.taken(pass, site, false).is_some())
+    }
+
     /// What a rule makes of the path: all that follows the target's authority.
     fn taken(&self, pass: &Pass, site: &Site, interpolate: bool) -> Option<Vec<u8>> {
         let plain;
-        let path: &[u8] = match pass.encoded {
+        let path: &[u8] = match pass.encoded || pass.servlet {
             true => {
                 plain = path::plain(&self.facts.raw_path);
                 &plain
@@ -307,9 +358,7 @@ impl Passage {
         let to = &*fill(to, pass.raw || pass.encoded);
         let joined = match &pass.path {
             PassPath::Start(rule) if pass.servlet => {
-                let bare = without_parameters(path);
-                path::after_rule(&fill(rule, false), &bare)?;
-                [to, after_segments(path, rule)].concat()
+                [to, &servlet::rest(path, &fill(rule, false))?].concat()
             }
             PassPath::Start(rule) => {
                 let rule = fill(rule, false);
@@ -319,17 +368,20 @@ impl Passage {
                 [to, raw.flatten().unwrap_or(rest)].concat()
             }
             PassPath::Found(pattern, filled) => {
-                let groups = pattern.groups(path)?;
+                let decoded = pattern.groups(path)?;
+                // The raw path counts where the pattern is found in it too.
+                let raw = pass.raw.then(|| pattern.groups(&self.facts.raw_path)).flatten();
+                let path = if raw.is_some() { &self.facts.raw_path } else { path };
                 if *filled {
                     let mut out = Vec::new();
-                    groups.fill(to, &mut out);
+                    raw.unwrap_or(decoded).fill(to, &mut out);
                     out
                 } else {
-                    [to, if pass.raw { &self.facts.raw_path } else { path }].concat()
+                    [to, path].concat()
                 }
             }
         };
-        if pass.raw || pass.encoded {
+        if pass.raw || pass.encoded || pass.servlet {
             return Some(joined);
         }
         Some(path::encoded(&joined, site.slashes))
@@ -426,11 +478,8 @@ fn too_large(sites: &Sites, asked: &Asked<'_>) -> Option<u16> {
     (too_many || size.field > limits.field || asked.host.ends_with(b":")).then_some(400)
 }
 
-fn facts_of<'f>(
-    asked: &Asked<'_>,
-    fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
-    site: &Site,
-) -> Facts {
+/// Lines of one name joined.
+fn gathered<'f>(fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) -> Fields {
     let mut all: Fields = Vec::new();
     for (name, value) in fields {
         match all.iter_mut().find(|field| field.0.eq_ignore_ascii_case(name)) {
@@ -441,6 +490,12 @@ fn facts_of<'f>(
             None => all.push((name.to_vec(), value.to_vec())),
         }
     }
+    all
+}
+
+fn facts_of(asked: &Asked<'_>, fields: Fields, ending: Fields, site: &Site) -> Facts {
+    let asked_port = port_of(asked.host).filter(|_| !site.canonical_name);
+    let usual = if asked.https || site.named_https { 443 } else { 80 };
     Facts {
         method: asked.method.to_vec(),
         raw_path: asked.path.to_vec(),
@@ -449,15 +504,19 @@ fn facts_of<'f>(
         protocol: asked.protocol,
         host: asked.host.to_vec(),
         https: asked.https,
+        tls: asked.tls.clone(),
         client: asked.peer.ip().to_canonical(),
         peer: asked.peer.ip().to_canonical(),
         client_port: asked.peer.port(),
         local: asked.local,
         server_name: site.name.clone(),
+        canonical_name: site.canonical_name,
+        server_port: asked_port.or(site.port).unwrap_or(usual),
         named_https: site.named_https,
         began: asked.times.began / 1_000_000,
         cookies: Fields::new(),
-        fields: all,
+        fields,
+        ending,
     }
 }
 
@@ -524,31 +583,11 @@ fn redirected(rule: &Redirect, facts: &Facts) -> Option<Verdict> {
         return Some(Verdict::Own(rule.status, None));
     }
     if to.starts_with(b"/") {
-        to = [facts.scheme().as_bytes(), b"://", &facts.host, &to].concat();
+        to = [facts.own_url(), to].concat();
     }
     if let Some(query) = facts.query.as_ref().filter(|_| !to.contains(&b'?')) {
         to.push(b'?');
         to.extend_from_slice(query);
     }
     Some(Verdict::Own(rule.status, Some(to)))
-}
-
-/// What follows as many segments as the rule has; parameters of the last one included.
-fn after_segments<'p>(path: &'p [u8], rule: &str) -> &'p [u8] {
-    let segments = rule.trim_end_matches('/').matches('/').count();
-    let slashes = || path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at);
-    let end = slashes().nth(segments).unwrap_or(path.len());
-    if rule.ends_with('/') {
-        return path.get(end + 1..).unwrap_or_default();
-    }
-    let start = segments.checked_sub(1).and_then(|last| slashes().nth(last)).unwrap_or(0);
-    let parameters = path[start..end].iter().position(|b| *b == b';');
-    &path[parameters.map_or(end, |at| start + at)..]
-}
-
-/// The path without `;…` in its segments.
-fn without_parameters(path: &[u8]) -> Vec<u8> {
-    let segments = path.split(|b| *b == b'/');
-    let plain = segments.map(|segment| segment.split(|b| *b == b';').next().unwrap_or_default());
-    plain.collect::<Vec<_>>().join(&b'/')
 }

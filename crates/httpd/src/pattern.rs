@@ -1,16 +1,31 @@
 //! Regular expressions as httpd has them: over bytes, searched anywhere, groups numbered to 9.
 
-use regex::bytes::{Captures, Regex, RegexBuilder};
+use std::ops::Range;
+
+use regex::bytes::{Regex, RegexBuilder};
 
 /// Bytes of a compiled pattern.
 const BYTES_MAX: usize = 1 << 20;
+/// Steps back that a pattern with look-around may take over one text; httpd has a limit as well.
+const STEPS_MAX: usize = 100_000;
+/// Groups that are told: the whole and nine of its parts.
+const GROUPS: usize = 10;
 
 /// A compiled regular expression; equal to another of the same text.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
     any_case: bool,
-    regex: Regex,
+    engine: Engine,
+}
+
+/// What looks for it.
+#[derive(Clone, Debug)]
+enum Engine {
+    /// In a time that grows with the text only.
+    Linear(Regex),
+    /// With look-around, references back and the like: step by step, and not without end.
+    Stepwise(fancy_regex::Regex),
 }
 
 impl PartialEq for Pattern {
@@ -22,22 +37,25 @@ impl PartialEq for Pattern {
 impl Pattern {
     /// Compiles.
     ///
+    /// One that looks around, or back at its own groups, is taken too; over a text for which it
+    /// needs more than 100,000 steps it is not found.
+    ///
     /// # Errors
-    /// In words, when it is no pattern, needs more than 1 MiB, or uses what takes time without
-    /// bounds (look-around, references back).
+    /// In words, when it is no pattern, or needs more than 1 MiB.
     pub fn new(text: &str, any_case: bool) -> Result<Pattern, String> {
         let built = RegexBuilder::new(text)
             .unicode(false)
             .case_insensitive(any_case)
             .size_limit(BYTES_MAX)
             .build();
-        match built {
-            Ok(regex) => Ok(Pattern { text: text.to_owned(), any_case, regex }),
-            Err(error) => {
+        let engine = match built {
+            Ok(regex) => Engine::Linear(regex),
+            Err(error) => stepwise(text, any_case).ok_or_else(|| {
                 let words = error.to_string();
-                Err(words.lines().last().unwrap_or_default().trim().to_owned())
-            }
-        }
+                words.lines().last().unwrap_or_default().trim().to_owned()
+            })?,
+        };
+        Ok(Pattern { text: text.to_owned(), any_case, engine })
     }
 
     /// The text it was made of.
@@ -47,38 +65,84 @@ impl Pattern {
 
     /// Whether it is found.
     pub fn is_found(&self, text: &[u8]) -> bool {
-        self.regex.is_match(text)
+        match &self.engine {
+            Engine::Linear(regex) => regex.is_match(text),
+            Engine::Stepwise(regex) => regex.is_match(text).unwrap_or(false),
+        }
     }
 
     /// What its groups hold where it is found first; group 0 is the whole.
     pub fn groups(&self, text: &[u8]) -> Option<Groups> {
-        self.regex.captures(text).map(|found| Groups::of(&found))
+        self.found_from(text, 0).map(|(groups, _)| groups)
+    }
+
+    /// The groups of the first place at or after `from`, and where it is.
+    fn found_from(&self, text: &[u8], from: usize) -> Option<(Groups, Range<usize>)> {
+        let mut groups = Vec::new();
+        let mut whole = None;
+        match &self.engine {
+            Engine::Linear(regex) => {
+                let found = regex.captures_at(text, from)?;
+                for group in found.iter().take(GROUPS) {
+                    whole = whole.or(group.map(|group| group.range()));
+                    groups.push(group.map_or(Vec::new(), |group| group.as_bytes().to_vec()));
+                }
+            }
+            Engine::Stepwise(regex) => {
+                let found = regex.captures_from_pos(text, from).ok()??;
+                for n in 0..found.len().min(GROUPS) {
+                    let group = found.get(n).map(|group| group.range());
+                    whole = whole.or(group.clone());
+                    groups.push(group.map_or(Vec::new(), |range| text[range].to_vec()));
+                }
+            }
+        }
+        Some((Groups(groups), whole?))
     }
 
     /// Names of groups, with their numbers.
     pub fn names(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.regex.capture_names().enumerate().filter_map(|(n, name)| name.map(|name| (n, name)))
+        let (linear, stepwise) = match &self.engine {
+            Engine::Linear(regex) => (Some(regex.capture_names()), None),
+            Engine::Stepwise(regex) => (None, Some(regex.capture_names())),
+        };
+        let all = linear.into_iter().flatten().chain(stepwise.into_iter().flatten());
+        all.enumerate().filter_map(|(n, name)| name.map(|name| (n, name)))
     }
 
     /// The text with the first place, or all, replaced; `None` when there is none. `$1` and `&` in
     /// the replacement stand for groups.
     pub fn replaced(&self, text: &[u8], with: &[u8], all: bool) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        let mut from = 0;
-        for found in self.regex.captures_iter(text) {
-            let Some(whole) = found.get(0) else { break };
-            out.extend_from_slice(&text[from..whole.start()]);
-            Groups::of(&found).fill(with, &mut out);
-            from = whole.end();
+        // What was written, and where to look on.
+        let (mut done, mut from, mut any) = (0, 0, false);
+        while from <= text.len()
+            && let Some((groups, place)) = self.found_from(text, from)
+        {
+            out.extend_from_slice(&text[done..place.start]);
+            groups.fill(with, &mut out);
+            (done, any) = (place.end, true);
+            // An empty place is not found twice.
+            from = if place.is_empty() { place.end + 1 } else { place.end };
             if !all {
                 break;
             }
         }
-        (from > 0 || !out.is_empty() || self.regex.find(text).is_some()).then(|| {
-            out.extend_from_slice(&text[from..]);
+        any.then(|| {
+            out.extend_from_slice(&text[done..]);
             out
         })
     }
+}
+
+fn stepwise(text: &str, any_case: bool) -> Option<Engine> {
+    let built = fancy_regex::RegexBuilder::new(text)
+        .bytes_mode(fancy_regex::BytesMode::Ascii)
+        .case_insensitive(any_case)
+        .backtrack_limit(STEPS_MAX)
+        .delegate_size_limit(BYTES_MAX)
+        .build();
+    built.ok().map(Engine::Stepwise)
 }
 
 /// What the groups of a pattern held.
@@ -86,11 +150,6 @@ impl Pattern {
 pub struct Groups(Vec<Vec<u8>>);
 
 impl Groups {
-    fn of(found: &Captures<'_>) -> Groups {
-        let group = |n| found.get(n).map_or(Vec::new(), |text| text.as_bytes().to_vec());
-        Groups((0..found.len().min(10)).map(group).collect())
-    }
-
     /// What group `n` held; nothing where there is none.
     pub fn get(&self, n: usize) -> &[u8] {
         self.0.get(n).map_or(&[], Vec::as_slice)
@@ -170,6 +229,36 @@ mod tests {
         assert_eq!(out, b"x-a--$x$1");
         assert_eq!(pattern.replaced(b"/a/x", b"$1", false).as_deref(), Some(&b"a"[..]));
         assert_eq!(pattern.replaced(b"other", b"$1", false), None);
+    }
+
+    #[test]
+    fn patterns_look_around_and_back() {
+        for (pattern, text, expected) in [
+            ("^/(?!static/)(.*)$", "/x/y", Some("x/y")),
+            ("^/(?!static/)(.*)$", "/static/y", None),
+            (r"^/(\w+)/\1$", "/a/a", Some("a")),
+            (r"^/(\w+)/\1$", "/a/b", None),
+            ("(?<=x)(y)", "xy", Some("y")),
+            ("^(?>a+)(b)", "aab", Some("b")),
+            ("(?=(.))", "\u{e4}", Some("")),
+        ] {
+            let pattern = Pattern::new(pattern, false).expect("a pattern");
+            let groups = pattern.groups(text.as_bytes());
+            assert_eq!(groups.is_some(), expected.is_some(), "{text}");
+            assert_eq!(pattern.is_found(text.as_bytes()), expected.is_some(), "{text}");
+            if let (Some(groups), Some(expected)) = (groups, expected)
+                && !expected.is_empty()
+            {
+                assert_eq!(groups.get(1), expected.as_bytes());
+            }
+        }
+        let names = Pattern::new("(?=x)(?<one>x)", false).expect("a pattern");
+        assert_eq!(names.names().collect::<Vec<_>>(), [(1, "one")]);
+        assert_eq!(names.replaced(b"axbx", b"[$1]", true).as_deref(), Some(&b"a[x]b[x]"[..]));
+        assert!(Pattern::new("(?!", false).is_err());
+        // Too many steps are as good as none.
+        let slow = Pattern::new("^(?=a)(a|aa)+$", false).expect("a pattern");
+        assert!(!slow.is_found(&[&[b'a'; 60][..], b"b"].concat()));
     }
 
     #[test]

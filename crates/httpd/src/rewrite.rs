@@ -96,6 +96,8 @@ pub struct Flags {
     pub unsafe_3f: bool,
     /// `B`: what is filled in is escaped.
     pub escape: bool,
+    /// `BNP`: and a blank is not a plus.
+    pub no_plus: bool,
 }
 
 /// What the rules came to.
@@ -186,14 +188,14 @@ impl Rule {
         for (name, value) in &self.flags.env {
             match value {
                 Some(value) => {
-                    let value = fill(value, facts, env, groups, found, false);
+                    let value = fill(value, facts, env, groups, found, Escape::Never);
                     env.set(name, value);
                 }
                 None => env.unset(name),
             }
         }
         for cookie in &self.flags.cookies {
-            let text = fill(cookie, facts, env, groups, found, false);
+            let text = fill(cookie, facts, env, groups, found, Escape::Never);
             facts.set_cookie(&text);
         }
         let status = self.flags.redirect.filter(|status| !(300..400).contains(status));
@@ -205,7 +207,7 @@ impl Rule {
             if to.contains(['$', '%']) && facts.path.contains(&b'?') && !self.flags.unsafe_3f {
                 return Some(Outcome::Status(403));
             }
-            let new = fill(to, facts, env, groups, found, self.flags.escape);
+            let new = fill(to, facts, env, groups, found, self.escape());
             self.set_path(facts, new);
         } else if !self.flags.proxy && self.flags.redirect.is_none() {
             return None;
@@ -224,7 +226,7 @@ impl Rule {
             false => escaped_url(&facts.path),
         };
         if !absolute {
-            let front = [facts.scheme().as_bytes(), b"://", &facts.host].concat();
+            let front = facts.own_url();
             let slash: &[u8] = if url.starts_with(b"/") { b"" } else { b"/" };
             url = [&front[..], slash, &url].concat();
         }
@@ -233,6 +235,14 @@ impl Rule {
             url.extend_from_slice(query);
         }
         Some(Outcome::Redirect(status, url))
+    }
+
+    fn escape(&self) -> Escape {
+        match (self.flags.escape, self.flags.no_plus) {
+            (false, _) => Escape::Never,
+            (true, false) => Escape::Plus,
+            (true, true) => Escape::Hex,
+        }
     }
 
     /// Takes the query apart from what was written, and joins it as the flags say.
@@ -261,7 +271,7 @@ impl Rule {
 
 impl Condition {
     fn holds(&self, facts: &Facts, env: &Env, groups: &Groups, found: &mut Groups) -> bool {
-        let text = fill(&self.subject, facts, env, groups, found, false);
+        let text = fill(&self.subject, facts, env, groups, found, Escape::Never);
         let holds = match &self.test {
             Test::Found(pattern) => match pattern.groups(&text) {
                 Some(new) => {
@@ -301,13 +311,13 @@ fn fill(
     env: &Env,
     groups: &Groups,
     found: &Groups,
-    escape: bool,
+    escape: Escape,
 ) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text.as_bytes();
     let group = |text: &[u8], out: &mut Vec<u8>| match escape {
-        true => out.extend_from_slice(&component(text)),
-        false => out.extend_from_slice(text),
+        Escape::Never => out.extend_from_slice(text),
+        how => out.extend_from_slice(&component(text, how)),
     };
     while let [byte, after @ ..] = rest {
         rest = after;
@@ -348,7 +358,8 @@ fn looked_up(name: &str, facts: &Facts, env: &Env) -> Vec<u8> {
     }
 }
 
-fn is_absolute(text: &[u8]) -> bool {
+/// Whether a text begins with a scheme and an authority.
+pub(crate) fn is_absolute(text: &[u8]) -> bool {
     text.windows(3).position(|window| window == b"://").is_some_and(|at| {
         at > 0 && text[..at].iter().all(|b| b.is_ascii_alphanumeric() || *b == b'+')
     })
@@ -369,11 +380,23 @@ fn escaped_url(url: &[u8]) -> Vec<u8> {
     [front, &crate::path::encoded(path, crate::site::EncodedSlashes::Off)].concat()
 }
 
-fn component(text: &[u8]) -> Vec<u8> {
+/// What becomes of groups that are filled in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    /// Nothing.
+    Never,
+    /// They are escaped, blanks as plus.
+    Plus,
+    /// They are escaped, blanks too.
+    Hex,
+}
+
+fn component(text: &[u8], escape: Escape) -> Vec<u8> {
     let mut out = Vec::new();
     for byte in text {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'~' => out.push(*byte),
+            b' ' if escape == Escape::Plus => out.push(b'+'),
             _ => out.extend_from_slice(format!("%{byte:02x}").as_bytes()),
         }
     }

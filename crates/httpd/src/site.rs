@@ -79,6 +79,8 @@ pub struct MemberNames {
     pub upgrade: Vec<String>,
     /// `timeout=`.
     pub timeout: Option<Duration>,
+    /// A connection carries one request: `disablereuse=On`, or a URL that depends on the request.
+    pub once: bool,
 }
 
 /// A server: the main one or a virtual host.
@@ -90,7 +92,7 @@ pub struct Site {
     pub name: String,
     /// `ServerName` begins with `https://`.
     pub named_https: bool,
-    /// The port of `ServerName`, or of the virtual host's address.
+    /// The port of `ServerName`.
     pub port: Option<u16>,
     /// `ServerName` and `ServerAlias` as compared: lower case, without ports, `*` and `?` allowed.
     pub names: Vec<String>,
@@ -183,6 +185,12 @@ pub struct Place {
     pub preserve_host: Option<bool>,
     /// `ProxyAddHeaders`.
     pub add_headers: Option<bool>,
+    /// `Proxy100Continue`.
+    pub forwards_expectation: Option<bool>,
+    /// `SSLOptions +StdEnvVars`.
+    pub tls_variables: Option<bool>,
+    /// `ProxyWebsocketFallbackToProxyHttp`.
+    pub websocket_fallback: Option<bool>,
     /// `ProxyErrorOverride`: on or off, and for which statuses (none: all).
     pub error_override: Option<(bool, Vec<u16>)>,
     /// `ErrorDocument`.
@@ -335,6 +343,8 @@ pub struct Redirect {
     pub status: u16,
     /// Where to; empty for a status without.
     pub to: String,
+    /// Written without a path, as in a location: all that is in it.
+    pub is_everything: bool,
 }
 
 /// `ErrorDocument`.
@@ -357,6 +367,9 @@ impl Place {
         same(&mut self.preserve_host, inner.preserve_host);
         same(&mut self.add_headers, inner.add_headers);
         same(&mut self.interpolates, inner.interpolates);
+        same(&mut self.forwards_expectation, inner.forwards_expectation);
+        same(&mut self.websocket_fallback, inner.websocket_fallback);
+        same(&mut self.tls_variables, inner.tls_variables);
         if inner.pass.is_some() {
             self.pass.clone_from(&inner.pass);
         }

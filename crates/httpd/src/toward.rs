@@ -20,6 +20,50 @@ impl Passage {
         Manner { old, once: old || self.env.has("proxy-nokeepalive") }
     }
 
+    /// Whether the connection to the member carries this request only.
+    pub fn is_lone(&self, at: usize) -> bool {
+        self.member(at).is_some_and(|member| member.once)
+    }
+
+    /// The host that members of TLS must have, if it is the client's (`ProxyPreserveHost`).
+    pub fn preserved_host(&self) -> Option<&[u8]> {
+        let host = self.facts.host_name();
+        (self.place.preserve_host == Some(true) && !host.is_empty()).then_some(host)
+    }
+
+    /// Whether a member is to serve it.
+    pub fn is_proxied(&self) -> bool {
+        matches!(self.verdict, Verdict::Proxy(_))
+    }
+
+    /// Whether the member is to ask for the body itself (`Proxy100Continue`).
+    pub fn forwards_expectation(&self) -> bool {
+        self.place.forwards_expectation != Some(false) && !self.manner().old
+    }
+
+    /// Takes the expectation out of what members get.
+    pub fn forget_expectation(&mut self) {
+        self.facts.fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"expect"));
+    }
+
+    /// Whether a body must have a length: `proxy-sendcl`, or a member of HTTP/1.0.
+    pub fn wants_length(&self) -> bool {
+        let chunks = ["proxy-sendchunked", "proxy-sendchunks"];
+        let cancelled = chunks.iter().any(|name| self.env.has(name));
+        self.manner().old || self.env.has("proxy-sendcl") && !cancelled
+    }
+
+    /// Whether the first request of a client gets a fresh connection to the member.
+    pub fn begins_afresh(&self) -> bool {
+        self.env.has("proxy-initial-not-pooled")
+    }
+
+    /// Whether interim answers are kept from the client.
+    pub fn hides_interim(&self) -> bool {
+        let value = self.env.get("proxy-interim-response");
+        value.is_some_and(|value| value.eq_ignore_ascii_case(b"suppress"))
+    }
+
     /// The member a request goes to.
     pub fn member(&self, at: usize) -> Option<&MemberNames> {
         let Verdict::Proxy(toward) = &self.verdict else { return None };
@@ -46,12 +90,15 @@ impl Passage {
         let old = self.manner().old;
         out.extend_from_slice(if old { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
         let wanted = foreign || self.place.preserve_host == Some(true);
-        let preserve = wanted && !self.facts.host.is_empty();
+        let nobody = wanted && self.facts.host.is_empty();
+        let preserve = wanted && !nobody;
         // With the client's host, what rules made of the field counts.
         let ruled = joined(&self.facts.fields, b"host").filter(|_| preserve);
         let host = match (&ruled, preserve) {
             (Some(host), _) => &host[..],
             (None, true) => &self.facts.host[..],
+            // Old clients name none: then it is for the server.
+            (None, false) if nobody => self.server().name.as_bytes(),
             (None, false) => member.host.as_bytes(),
         };
         line(out, b"Host", host);
@@ -88,9 +135,10 @@ impl Passage {
     /// What we say of ourselves in `Via`.
     pub(crate) fn own_via(&self) -> Vec<u8> {
         let name = self.server().name.split(':').next().unwrap_or_default();
-        let port = match self.server().port {
-            None | Some(80) => String::new(),
-            Some(port) => format!(":{port}"),
+        let usual = if self.facts.scheme() == "https" { 443 } else { 80 };
+        let port = match self.facts.server_port {
+            port if port == usual => String::new(),
+            port => format!(":{port}"),
         };
         let version = self.facts.protocol.trim_start_matches("HTTP/");
         let full = if self.server().via == Via::Full { " (Apache/2.4.71)" } else { "" };

@@ -98,6 +98,7 @@ failures! {
     HTTP2_EMPTY = 0 "http2-empty-frames" Downstream, "A client of HTTP/2 sent too many DATA frames without data; its connection was closed.";
     HTTP2_CONTINUATIONS = 0 "http2-continuations" Downstream, "A client of HTTP/2 spread heads over too many CONTINUATION frames; its connection was closed.";
     HTTP2_IDLE = 0 "http2-idle-frames" Downstream, "A client of HTTP/2 sent too many frames that mean nothing here (PRIORITY, WINDOW_UPDATE, unknown ones); its connection was closed.";
+    NO_RANGE = 416 "no-range" Internal, "Nothing of the range that was asked for is in the member's answer (only where httpd's rules decide).";
     TOO_MANY_INTERIM = 502 "too-many-interim" Upstream, "The member sent more than ten interim answers.";
 }
 
@@ -110,6 +111,15 @@ impl Failure {
     /// Whether the client's connection is in order all the same.
     pub fn keeps_connection(&self) -> bool {
         self.side != Side::Downstream
+    }
+
+    /// The head of an answer that the parser refused. For httpd, a bad field is an error of its own.
+    pub fn bad_head(cause: &'static str, head: &[u8], ruled: bool) -> Failure {
+        let of_field = ["space-before-colon", "bad-field-name", "control-byte"].contains(&cause);
+        let mut lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).skip(1);
+        let all_fields = lines.by_ref().take_while(|line| !line.is_empty());
+        let own = ruled && of_field && all_fields.into_iter().all(|line| line.contains(&b':'));
+        Failure { status: if own { 500 } else { 502 }, cause, side: Side::Upstream }
     }
 
     /// An answer that the parser refused.

@@ -11,6 +11,7 @@ use evenkeel_balance::{Ask, Bound, Guard, Micros, NoMember, Outcome, Tried};
 use evenkeel_net::{Buffer, Deadline, Stream, clock, connect, limits, tls};
 use evenkeel_observe::metrics::Dial;
 use evenkeel_plan::{MemberProtocol, RetryOn, Untold};
+use evenkeel_tls::ServerName as TlsName;
 
 use crate::cause::Failure;
 use crate::core::Core;
@@ -62,6 +63,8 @@ pub(crate) struct Dialing<'a> {
     pub(crate) attempts: u32,
     /// A kept connection failed: only a fresh one will do.
     pub(crate) fresh_only: bool,
+    /// The name that members of TLS must have, if it is not their own.
+    pub(crate) tls_name: Option<TlsName<'static>>,
     /// The member tried last.
     pub(crate) last: Option<usize>,
     /// Where an Apache configuration rules, members that failed are busy until the exchange ends.
@@ -260,7 +263,9 @@ impl Dialing<'_> {
         if protocol == MemberProtocol::Http2 {
             return self.core.members.open(self.pool, at, self.fresh_only).await;
         }
-        let stream = connect(self.pool, member, &self.preamble).await?;
+        let name = self.tls_name.as_ref().or(member.tls_name.as_ref());
+        let name = name.filter(|_| member.tls_name.is_some());
+        let stream = connect(self.pool, member, name, &self.preamble).await?;
         if protocol == MemberProtocol::Http {
             return Ok((stream, false));
         }
@@ -273,6 +278,7 @@ impl Dialing<'_> {
 pub(crate) async fn connect(
     pool: &PoolRt,
     member: &MemberRt,
+    name: Option<&TlsName<'static>>,
     preamble: &Preamble,
 ) -> Result<Stream, Failure> {
     let time = pool.plan.timeouts.connect;
@@ -288,7 +294,7 @@ pub(crate) async fn connect(
         match connect::connect_with(&target, time, &options).await {
             Ok(mut stream) => {
                 preamble.send(&mut stream, pool).await?;
-                let (Some(tls), Some(name)) = (&pool.tls, &member.tls_name) else {
+                let (Some(tls), Some(name)) = (&pool.tls, name) else {
                     return Ok(stream);
                 };
                 let config = tls.config();

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use evenkeel_balance::{Ask, Micros, Rng, Tried, Why};
-use evenkeel_httpd::{Handler, Times, Verdict};
+use evenkeel_httpd::{Handler, Times, TlsFacts, Verdict};
 use evenkeel_net::clock;
 use evenkeel_plan::BindAddress;
 use evenkeel_wire::http1::{Limits, Parsed, RequestHead};
@@ -126,7 +126,8 @@ pub fn explain_rules<'a>(
     }
     let here = (SocketAddr::new(peer, 0), bound_to(listener));
     let secured = asked.https || listener.plan.tls.is_some();
-    let way = (asked.path(), secured);
+    let no_tls = TlsFacts::default();
+    let way = (asked.path(), secured, &no_tls);
     let passage = passing::through(sites, (head_bytes, &head), way, here, Times::default());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let outcome = match (&passage.verdict, passing::route(&passage, snapshot)) {

@@ -33,6 +33,8 @@ pub(crate) struct Secured {
     /// The name that the client asked for, in lower case; empty when it asked for none.
     pub(crate) server_name: Box<str>,
     pub(crate) resumed: bool,
+    /// The client showed a certificate that is believed.
+    pub(crate) certified: bool,
     /// HTTP/2 was agreed on.
     pub(crate) http2: bool,
     /// The handshake, if the client was heard before its end.
@@ -169,6 +171,7 @@ fn secured(stream: &Stream, server: &Server) -> Result<Secured, Failure> {
         server_name: name.into(),
         resumed: agreed.resumed,
         handshake: stream.handshake(),
+        certified: !agreed.certificates.is_empty(),
         http2: agreed.alpn.as_deref() == Some(b"h2"),
         identity: if told { identity(&agreed.certificates) } else { Box::default() },
     })

@@ -187,6 +187,7 @@ async fn dial(
         tried: Tried::default(),
         attempts: 0,
         fresh_only: true,
+        tls_name: None,
         last: None,
         failed: Vec::new(),
     };

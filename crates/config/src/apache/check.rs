@@ -25,6 +25,12 @@ impl Reader<'_> {
             self.unknown(name, at);
             return true;
         };
+        if let Some(module) = self.missing_module(row) {
+            let message = invalid(name);
+            let help = Some(format!("{} has it: LoadModule {} ...", module.file, module.id));
+            self.objection(at, message, help);
+            return false;
+        }
         if let Some(message) = self.misplaced(row) {
             self.error(at, message, allowed(row));
             return false;
@@ -53,11 +59,16 @@ impl Reader<'_> {
         true
     }
 
+    /// The module that would have to be loaded for a directive, if it is not. Where no `LoadModule`
+    /// stands, as in the file of one site, all are.
+    fn missing_module(&self, row: &Row) -> Option<&'static directives::Module> {
+        let loaded = self.loaded.as_ref()?;
+        let is_there = |id| loaded.contains(id) || directives::BUILT_IN.contains(&id);
+        directives::module_of(row).filter(|module| !is_there(module.id))
+    }
+
     fn unknown(&mut self, name: &str, at: &Place) {
-        let message = format!(
-            "Invalid command '{name}', perhaps misspelled or defined by a module not included in \
-             the server configuration"
-        );
+        let message = invalid(name);
         let is_section = name.starts_with('<');
         let known = directives::rows()
             .map(|row| row.name)
@@ -226,7 +237,7 @@ fn allowed(row: &Row) -> Option<String> {
 fn miscounted(row: &Row, args: &[Arg], raw_args: &str) -> Option<String> {
     let count = args.len();
     let (fits, takes) = match row.arity {
-        Arity::Raw | Arity::Braced => return None,
+        Arity::Raw | Arity::Braced => return too_few(row, count),
         Arity::Enclosed => (!raw_args.is_empty(), "directive requires additional arguments"),
         Arity::Nothing => (raw_args.is_empty(), "takes no arguments"),
         Arity::One => (count == 1, "takes one argument"),
@@ -250,6 +261,32 @@ fn miscounted(row: &Row, args: &[Arg], raw_args: &str) -> Option<String> {
         wanted if row.arity != Arity::Flag => format!("{} {takes}, {wanted}", told(row)),
         _ => format!("{} {takes}", told(row)),
     })
+}
+
+/// What is wrong with the count where arguments are read in a way of their own.
+fn too_few(row: &Row, count: usize) -> Option<String> {
+    const LEAST: [(&str, usize, &str); 10] = [
+        ("ProxyPass", 1, "needs a path when not defined in a location"),
+        ("ProxyPassMatch", 1, "needs a path when not defined in a location"),
+        ("SetEnvIf", 3, "needs an attribute, a regular expression and a variable"),
+        ("SetEnvIfNoCase", 3, "needs an attribute, a regular expression and a variable"),
+        ("SetEnvIfExpr", 2, "needs an expression and a variable"),
+        ("BrowserMatch", 2, "needs a regular expression and a variable"),
+        ("BrowserMatchNoCase", 2, "needs a regular expression and a variable"),
+        ("ProxyHCTemplate", 1, "needs the name of a template"),
+        ("ProxyHCExpr", 2, "needs a name and an expression"),
+        ("Use", 1, "needs the name of a macro"),
+    ];
+    let (_, least, text) = LEAST.iter().find(|(name, ..)| *name == row.name)?;
+    (count < *least).then(|| format!("{} {text}", row.name))
+}
+
+/// httpd's words for a directive that it does not know.
+fn invalid(name: &str) -> String {
+    format!(
+        "Invalid command '{name}', perhaps misspelled or defined by a module not included in the \
+         server configuration"
+    )
 }
 
 /// What others call it.

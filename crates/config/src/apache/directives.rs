@@ -145,6 +145,8 @@ mod why {
     pub(super) const SCGI: Class = NotYet("members that speak SCGI are not supported yet");
     pub(super) const SCRIPTS: Class = Refused("programs, scripts and files are not served");
     pub(super) const SESSIONS: Class = Refused("httpd's own sessions are not kept");
+    pub(super) const PORTS: Class = NotYet("links of the server's own name host and port as asked");
+    pub(super) const STRICT: Class = Harmless("messages are always read strictly");
     pub(super) const TLS: Class = NotYet("TLS has its own defaults here");
     pub(super) const TRACKING: Class = NotYet("visitors are not given cookies yet");
     pub(super) const TUNING: Class = Harmless("buffers grow and shrink by need");
@@ -172,6 +174,16 @@ pub fn modules() -> impl Iterator<Item = &'static Module> {
 /// The module of this name, in either of its two forms. As in httpd, case counts.
 pub fn find_module(name: &str) -> Option<&'static Module> {
     modules().find(|module| module.file == name || module.id == name)
+}
+
+/// The module whose directive a row is, if it is none of httpd's own.
+pub fn module_of(row: &Row) -> Option<&'static Module> {
+    static MODULES: LazyLock<HashMap<&'static str, &'static Module>> = LazyLock::new(|| {
+        let core = core::MODULES.len();
+        let others = modules().skip(core);
+        others.flat_map(|module| module.rows.iter().map(move |row| (row.name, module))).collect()
+    });
+    MODULES.get(row.name).copied()
 }
 
 /// All directives and sections.

@@ -10,7 +10,7 @@ use evenkeel_config::apache::{Memory, Node, Options, Place, Read, native, plan, 
 use evenkeel_config::{Severity, render};
 use evenkeel_httpd::answer::Chosen;
 use evenkeel_httpd::log::{Ended, Kept};
-use evenkeel_httpd::{Asked, HeadSize, Passage, Sites, Times, Verdict};
+use evenkeel_httpd::{Asked, HeadSize, Passage, Sites, Times, TlsFacts, Verdict};
 
 /// Reading never panics, and every place it tells of is one.
 pub fn reading(bytes: &[u8], other: &[u8]) {
@@ -65,12 +65,13 @@ fn serving(sites: &Arc<Sites>) {
             protocol: "HTTP/1.1",
             host: b"shop.example:80",
             https: false,
+            tls: &TlsFacts::default(),
             peer: address("127.0.0.1:999"),
             local: address("127.0.0.1:80"),
             times: Times::default(),
             size: HeadSize { line: 20, fields: 4, field: 30 },
         };
-        let mut passage = Passage::new(sites, &asked, fields.iter().copied());
+        let mut passage = Passage::new(sites, &asked, fields.iter().copied(), std::iter::empty());
         let mut out = Vec::new();
         if let Verdict::Proxy(_) = &passage.verdict {
             passage.chose(&Chosen::default());

@@ -21,6 +21,8 @@
 //! - `raw BYTES`;
 //! - `kill a`, `start a`, `answer a STATUS Field: value | …`, `mute a`, `cut a`, `slow a MS`,
 //!   `big a BYTES`, `say a BYTES` (sent as they are, with `\r\n`), `well a`;
+//! - `got a`: all that the member got in the step before; `wire ` and a request: interim answers,
+//!   lengths and trailers that the client gets;
 //! - `wait MS`; `probed a`: the next thing that the member gets;
 //! - of balancer-manager, `page PATH` and `xml PATH`: what it shows; `rows PATH`: its rows of
 //!   balancers and members alone; `order PATH FORM`: a change, with the page's own nonce;
@@ -64,6 +66,9 @@ const FILES: &[&str] = &[
     include_str!("cases/trouble.txt"),
     include_str!("cases/checks.txt"),
     include_str!("cases/manager.txt"),
+    include_str!("cases/messages.txt"),
+    include_str!("cases/paths.txt"),
+    include_str!("cases/refused.txt"),
 ];
 
 /// Names of cases in which we differ, a line each.

@@ -26,7 +26,9 @@ pub(crate) fn trace(script: &Script, balancer: &Balancer, origins: &mut [Origin;
     let mut trace = String::new();
     let mut lines = Lines::default();
     for written in &script.steps {
-        origins.iter().for_each(Origin::forget);
+        if !written.starts_with("got ") {
+            origins.iter().for_each(Origin::forget);
+        }
         let step = &with_members(written, origins);
         if set_up(step, origins) {
             continue;
@@ -73,6 +75,8 @@ fn seen(
             "left".to_owned()
         }
         "probed" => probed(rest, origins),
+        "got" => got(rest, origins),
+        "wire" => on_the_wire(balancer, rest),
         "page" => pages::page(balancer, rest),
         "rows" => pages::rows(balancer, rest),
         "lines" => pages::lines(balancer, rest),
@@ -156,6 +160,35 @@ fn probed(name: &str, origins: &[Origin; 3]) -> String {
     let at = ["a", "b", "c"].iter().position(|known| *known == name).expect("a member");
     let got = wait_for(Duration::from_secs(2), || origins[at].received().pop());
     got.map_or_else(|| "nothing".to_owned(), |got| whole(&got.head))
+}
+
+/// All that a member got in the step before: the head with everything in it, and the body.
+fn got(name: &str, origins: &[Origin; 3]) -> String {
+    let at = ["a", "b", "c"].iter().position(|known| *known == name).expect("a member");
+    let received = origins[at].received();
+    received.iter().fold(String::new(), |out, got| {
+        let body = String::from_utf8_lossy(&got.body).into_owned();
+        format!("{out}{} <<{body}", whole(&got.head))
+    })
+}
+
+/// What the client gets: interim answers, and whether the body comes in chunks.
+fn on_the_wire(balancer: &Balancer, step: &str) -> String {
+    let request = Request::parse(step);
+    let mut client = request.connect(balancer);
+    let answer = client.request(request.method, request.target, &request.fields, &request.body);
+    let Ok(answer) = answer else { return "closed".to_owned() };
+    let mut line = String::new();
+    for head in &answer.interim {
+        line += &whole(head);
+    }
+    let framed = ["transfer-encoding", "content-length"].map(|name| answer.head.field(name));
+    format!(
+        "{line} {} {framed:?} {} trailers <<{}",
+        answer.status,
+        answer.trailers.len(),
+        answer.text()
+    )
 }
 
 /// The lines of a log, once nothing more comes.

@@ -6,8 +6,22 @@ use crate::pattern::Pattern;
 /// Brackets and negations within each other.
 const DEPTH_MAX: u32 = 50;
 /// Functions that can be called.
-const FUNCTIONS: &[&str] =
-    &["req", "http", "req_novary", "resp", "env", "reqenv", "note", "hc", "tolower", "toupper"];
+const FUNCTIONS: &[&str] = &[
+    "req",
+    "http",
+    "req_novary",
+    "resp",
+    "env",
+    "reqenv",
+    "note",
+    "hc",
+    "tolower",
+    "toupper",
+    "escape",
+    "unescape",
+    "base64",
+    "unbase64",
+];
 
 /// Variables that httpd's core, HTTP/2 and checks have; those of TLS begin with `SSL_`.
 const VARIABLES: &[&str] = &[
@@ -99,9 +113,10 @@ pub fn text(text: &str) -> Result<Word, String> {
     let mut rest = text;
     while let Some(at) = rest.find("%{") {
         plain(&mut parts, &rest[..at]);
-        let end = rest[at..].find('}').ok_or("`%{` has no end")? + at;
-        parts.push(place(&rest[at + 2..end])?);
-        rest = &rest[end + 1..];
+        let inner = &rest[at + 2..];
+        let end = end_of_place(inner).ok_or("`%{` has no end")?;
+        parts.push(place(&inner[..end])?);
+        rest = &inner[end + 1..];
     }
     plain(&mut parts, rest);
     Ok(parts)
@@ -111,6 +126,20 @@ fn plain(parts: &mut Word, text: &str) {
     if !text.is_empty() {
         parts.push(Part::Plain(text.as_bytes().to_vec()));
     }
+}
+
+/// Where the brace that ends a place stands; places within it have braces of their own.
+fn end_of_place(inner: &str) -> Option<usize> {
+    let mut open = 0_u32;
+    for (at, byte) in inner.bytes().enumerate() {
+        match byte {
+            b'{' if inner[..at].ends_with('%') => open += 1,
+            b'}' if open == 0 => return Some(at),
+            b'}' => open -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// What stands between `%{` and `}`.
@@ -125,7 +154,8 @@ fn place(inner: &str) -> Result<Part, String> {
         }
         Some((name, argument)) => {
             let name = known(name)?;
-            Ok(Part::Function(name, vec![Part::Plain(argument.as_bytes().to_vec())]))
+            // Names cannot be longer than what configurations have lines for: this ends.
+            Ok(Part::Function(name, text(argument)?))
         }
     }
 }
@@ -159,9 +189,16 @@ impl Parser<'_> {
         }
     }
 
+    fn eats_word(&mut self, word: &str) -> bool {
+        self.blank();
+        let after = self.rest.get(word.len()..).and_then(|rest| rest.chars().next());
+        let ends = !after.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '(');
+        ends && self.eats(word)
+    }
+
     fn or(&mut self) -> Result<Expr, String> {
         let mut one = self.and()?;
-        while self.eats("||") {
+        while self.eats("||") || self.eats_word("or") {
             one = Expr::Or(Box::new(one), Box::new(self.and()?));
         }
         Ok(one)
@@ -169,7 +206,7 @@ impl Parser<'_> {
 
     fn and(&mut self) -> Result<Expr, String> {
         let mut one = self.single()?;
-        while self.eats("&&") {
+        while self.eats("&&") || self.eats_word("and") {
             one = Expr::And(Box::new(one), Box::new(self.single()?));
         }
         Ok(one)
@@ -187,7 +224,8 @@ impl Parser<'_> {
 
     fn nested(&mut self) -> Result<Expr, String> {
         self.blank();
-        if self.rest.starts_with('!') && !self.rest.starts_with("!=") && self.eats("!") {
+        let is_mark = self.rest.starts_with('!') && !self.rest.starts_with("!=");
+        if is_mark && self.eats("!") || self.eats_word("not") {
             return Ok(Expr::Not(Box::new(self.single()?)));
         }
         if self.eats("(") {
@@ -254,6 +292,7 @@ impl Parser<'_> {
             "le",
             "gt",
             "ge",
+            "-in",
             "in",
         ];
         let found = OPERATORS.iter().find(|op| {
@@ -267,7 +306,7 @@ impl Parser<'_> {
         Ok(match *op {
             "=~" => Expr::Found(word, self.pattern()?),
             "!~" => not(Expr::Found(word, self.pattern()?)),
-            "in" => Expr::In(word, self.list()?),
+            "in" | "-in" => Expr::In(word, self.list()?),
             "-ipmatch" => Expr::Inside(word, self.word()?),
             "-strmatch" | "-fnmatch" => Expr::Shell(word, self.word()?, false),
             "-strcmatch" => Expr::Shell(word, self.word()?, true),
@@ -334,12 +373,12 @@ impl Parser<'_> {
         let first = rest.chars().next().ok_or("something is missing at the end")?;
         match first {
             '\'' | '"' => {
-                let end = rest[1..].find(first).ok_or("a quote has no end")? + 1;
-                self.rest = &rest[end + 1..];
-                text(&rest[1..end])
+                let (inner, after) = quoted(&rest[1..], first).ok_or("a quote has no end")?;
+                self.rest = after;
+                text(&inner)
             }
             '%' if rest.starts_with("%{") => {
-                let end = rest.find('}').ok_or("`%{` has no end")?;
+                let end = end_of_place(&rest[2..]).ok_or("`%{` has no end")? + 2;
                 self.rest = &rest[end + 1..];
                 Ok(vec![place(&rest[2..end])?])
             }
@@ -362,10 +401,33 @@ impl Parser<'_> {
                         false => Err("`)` is missing".to_owned()),
                     };
                 }
-                Ok(vec![Part::Plain(name.as_bytes().to_vec())])
+                // Words stand in quotes; numbers need not.
+                match name.bytes().all(|b| b.is_ascii_digit()) {
+                    true => Ok(vec![Part::Plain(name.as_bytes().to_vec())]),
+                    false => Err(format!("`{name}` should stand in quotes")),
+                }
             }
         }
     }
+}
+
+/// A quoted text, in which a backslash takes the meaning of what follows, and the rest.
+fn quoted(rest: &str, quote: char) -> Option<(String, &str)> {
+    let mut text = String::new();
+    let mut chars = rest.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            c if c == quote => return Some((text, &rest[at + c.len_utf8()..])),
+            '\\' => match chars.next()?.1 {
+                'n' => text.push('\n'),
+                't' => text.push('\t'),
+                'r' => text.push('\r'),
+                other => text.push(other),
+            },
+            c => text.push(c),
+        }
+    }
+    None
 }
 
 #[cfg(test)]

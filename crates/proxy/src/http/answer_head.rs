@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 
-use evenkeel_httpd::{Fields, Passage};
+use evenkeel_httpd::{Fields, Part, Passage};
 use evenkeel_plan::{CookieAffinity, RetryOn, Reverse};
 use evenkeel_wire::http1::{Field, Framing, Known, ResponseHead, Version, write};
 
 use crate::core::Core;
 use crate::filter::edits::Edits;
 use crate::filter::reverse::reversed;
+use crate::http::partial::Cut;
 
 /// What the head of an answer depends on besides the member's own.
 pub(crate) struct Answering<'a> {
@@ -55,6 +56,58 @@ impl Answering<'_> {
     /// Whether an answer of this status gives way to a page of ours.
     pub(crate) fn overrides(&self, status: u16) -> bool {
         self.passage.borrow().as_ref().is_some_and(|passage| passage.overrides(status))
+    }
+
+    /// Whether httpd's rules decide.
+    pub(crate) fn is_ruled(&self) -> bool {
+        self.passage.borrow().is_some()
+    }
+
+    /// Whether rules keep interim answers from the client.
+    pub(crate) fn hides_interim(&self) -> bool {
+        self.passage.borrow().as_ref().is_some_and(|passage| passage.hides_interim())
+    }
+
+    /// What of the body the client gets, if httpd's rules cut it.
+    pub(crate) fn part(&self, buf: &[u8], answer: &ResponseHead, length: u64) -> Option<Part> {
+        let passage = self.passage.borrow();
+        let passage = passage.as_ref().filter(|_| self.status(answer) == 200)?;
+        passage.part(&plain_fields(buf, answer), length)
+    }
+
+    /// Writes the head of a part of a body.
+    pub(crate) fn partial(
+        &self,
+        out: &mut Vec<u8>,
+        buf: &[u8],
+        answer: &ResponseHead,
+        cut: &Cut,
+        client_lives: bool,
+    ) {
+        write::status_line(out, 206, write::reason_phrase(206).as_bytes());
+        let begin = out.len();
+        self.fields(out, buf, answer);
+        if cut.retyped {
+            let fields = out.split_off(begin);
+            for line in fields.split_inclusive(|b| *b == b'\n') {
+                let name = line.get(..b"content-type:".len());
+                if !name.is_some_and(|name| name.eq_ignore_ascii_case(b"content-type:")) {
+                    out.extend_from_slice(line);
+                }
+            }
+        }
+        out.extend_from_slice(&cut.line);
+        write::number_field(out, b"Content-Length", cut.body.len() as u64);
+        self.connection(out, client_lives);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Keeps what a page in its place still tells of an answer.
+    pub(crate) fn note_overridden(&self, buf: &[u8], answer: &ResponseHead) {
+        if let Some(passage) = &mut *self.passage.borrow_mut() {
+            let fields = plain_fields(buf, answer);
+            passage.note_overridden(answer.status, answer.reason.of(buf), &fields);
+        }
     }
 
     /// The status that the client gets.
@@ -111,7 +164,11 @@ impl Answering<'_> {
     ) {
         match self.status(answer) {
             status if status == answer.status => {
-                write::status_line(out, status, reason(buf, answer));
+                let reason = match self.is_ruled() {
+                    true => answer.reason.of(buf),
+                    false => reason(buf, answer),
+                };
+                write::status_line(out, status, reason);
             }
             status => write::status_line(out, status, write::reason_phrase(status).as_bytes()),
         }
@@ -130,12 +187,16 @@ impl Answering<'_> {
             }
             _ => {}
         }
+        self.connection(out, client_lives);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn connection(&self, out: &mut Vec<u8>, client_lives: bool) {
         match (client_lives, self.version) {
             (false, _) => out.extend_from_slice(b"Connection: close\r\n"),
             (true, Version::H10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
             (true, Version::H11) => {}
         }
-        out.extend_from_slice(b"\r\n");
     }
 
     /// Whether a field says where something is, and may have to say it otherwise.
@@ -206,6 +267,12 @@ impl Answering<'_> {
             write::field(out, &name, &value);
         }
     }
+}
+
+/// The fields as they came.
+fn plain_fields(buf: &[u8], answer: &ResponseHead) -> Fields {
+    let fields = answer.fields.iter();
+    fields.map(|field| (field.name.of(buf).to_vec(), field.value.of(buf).to_vec())).collect()
 }
 
 /// The member's reason, or the usual one when it gave none.

@@ -12,8 +12,11 @@ use evenkeel_wire::http1::{
     BodyReader, Field, Framing, Limits, Parsed, ResponseHead, Version, write,
 };
 
+use evenkeel_httpd::Part;
+
 use crate::cause::Failure;
 use crate::http::answer_head::Answering;
+use crate::http::partial;
 use crate::http::progress::{Progress, add, end_chunks};
 
 /// Interim answers (1xx) passed on before the final one.
@@ -22,6 +25,9 @@ const INTERIM_MAX: u32 = 10;
 const GATHER: usize = 8 * 1024;
 /// Bytes of an answer that wait to be sent on.
 const AHEAD: usize = 256 * 1024;
+
+/// Answers from which httpd cuts parts itself: head and body come with one read.
+const PART_OF_MAX: usize = 8000;
 
 /// What the direction to the client works with.
 pub(crate) struct Download<'a> {
@@ -35,6 +41,8 @@ pub(crate) struct Download<'a> {
     pub(crate) member_wait: &'a mut Deadline,
     pub(crate) client_wait: &'a mut Deadline,
     pub(crate) limits: Limits,
+    /// Whether trailers are passed on.
+    pub(crate) trailers: bool,
     /// The longest line of a head, in bytes.
     pub(crate) line_max: usize,
     /// How long the member may take to answer, and pause within its answer.
@@ -84,6 +92,9 @@ impl Download<'_> {
                         return Err(Failure::TOO_MANY_INTERIM);
                     }
                     self.pass_interim().await?;
+                    if interim == INTERIM_MAX && self.answering.is_ruled() {
+                        return Err(Failure::TOO_MANY_INTERIM);
+                    }
                 }
                 _ => return self.pass_answer().await,
             }
@@ -94,8 +105,14 @@ impl Download<'_> {
         self.answer.reset();
         loop {
             if !self.buffer.is_empty() {
-                let parsed = self.answer.parse(self.buffer.bytes(), &self.limits);
-                if parsed.map_err(|r| Failure::bad_answer(r.cause))? == Parsed::Complete {
+                let (answer, bytes) = (&mut *self.answer, self.buffer.bytes());
+                let ruled = self.answering.is_ruled();
+                let parsed = match ruled {
+                    true => answer.parse_wide(bytes, &self.limits),
+                    false => answer.parse(bytes, &self.limits),
+                };
+                let parsed = parsed.map_err(|r| Failure::bad_head(r.cause, bytes, ruled));
+                if parsed? == Parsed::Complete {
                     return self.lines_fit();
                 }
             }
@@ -161,9 +178,10 @@ impl Download<'_> {
     /// Interim answers go to clients that know them (RFC 9110 section 15.2).
     async fn pass_interim(&mut self) -> Result<(), Failure> {
         let asked = self.answer.status == 100 && self.progress.held.replace(false);
-        // Unless the client asked whether it may go on, we did.
+        // Unless the client asked whether it may go on, we did. httpd tells nobody who did not ask.
+        let asked = asked || self.answer.status == 100 && self.answering.is_ruled();
         let ours = asked && !self.progress.expected.get();
-        if !ours && self.answering.version == Version::H11 {
+        if !ours && !self.answering.hides_interim() && self.answering.version == Version::H11 {
             self.answering.interim(self.out, self.buffer.bytes(), self.answer);
             self.progress.interim.set(true);
             self.send_out(false).await?;
@@ -195,9 +213,13 @@ impl Download<'_> {
             return Err(Failure::MEMBER_UNAVAILABLE);
         }
         if self.answering.overrides(status) {
+            self.answering.note_overridden(self.buffer.bytes(), self.answer);
             return Err(Failure { status, ..Failure::OVERRIDDEN });
         }
         let framing = self.answer.framing(self.answering.was_head);
+        if let Some(part) = self.part(framing).await? {
+            return self.pass_part(&part, framing).await;
+        }
         let chunked = self.answering.will_chunk(framing);
         let client_lives = self.answering.client_lives(framing) && self.progress.sent.get();
         self.answering.head(self.out, self.buffer.bytes(), self.answer, framing, client_lives);
@@ -227,6 +249,48 @@ impl Download<'_> {
         // Bytes beyond the answer are nobody's: the next answer could not be told from them.
         member_lives &= self.buffer.is_empty() && self.progress.sent.get();
         Ok(Done { status, member_lives, client_lives, tunnel: false })
+    }
+
+    /// What of a short body the client gets, if httpd's rules cut it: then all of it is there.
+    async fn part(&mut self, framing: Framing) -> Result<Option<Part>, Failure> {
+        let Framing::Length(length) = framing else { return Ok(None) };
+        let part = self.answering.part(self.buffer.bytes(), self.answer, length);
+        let whole = self.answer.len.saturating_add(length as usize);
+        if part.is_none() || whole > PART_OF_MAX || !self.progress.sent.get() {
+            return Ok(None);
+        }
+        if part == Some(Part::Nothing) {
+            return Err(Failure::NO_RANGE);
+        }
+        while self.buffer.len() < whole {
+            match self.receive(whole).await {
+                Ok(0) | Err(_) => return Err(Failure::MEMBER_CUT),
+                Ok(_) => {}
+            }
+        }
+        Ok(part)
+    }
+
+    /// Passes on a part of a body.
+    async fn pass_part(&mut self, part: &Part, framing: Framing) -> Result<Done, Failure> {
+        let (head, client_lives) = (self.answer.len, self.answering.client_lives(framing));
+        let length = if let Framing::Length(length) = framing { length as usize } else { 0 };
+        let body = &self.buffer.bytes()[head..head + length];
+        let mark = self.answering.core.random();
+        let cut = partial::cut(part, body, self.answer, self.buffer.bytes(), mark);
+        let status = self.answer.status;
+        self.answering.partial(self.out, self.buffer.bytes(), self.answer, &cut, client_lives);
+        self.progress.status.set(206);
+        add(&self.progress.from_member, self.answer.reason.end as usize + length);
+        add(&self.progress.body_out, cut.body.len());
+        self.out.extend_from_slice(&cut.body);
+        self.buffer.consume(head + length);
+        self.count();
+        let now = evenkeel_balance::Micros(clock::now().0);
+        self.guard.finish(evenkeel_balance::Outcome::Answered { status }, now);
+        self.flush_before(!client_lives).await?;
+        let member_lives = self.answer.reusable(false) && self.buffer.is_empty();
+        Ok(Done { status: 206, member_lives, client_lives, tunnel: false })
     }
 
     /// Sends the head, if it still waits, and all of the body that is there.
@@ -275,7 +339,8 @@ impl Download<'_> {
             self.guard.finish(evenkeel_balance::Outcome::Answered { status }, now);
         }
         if chunked && reader.is_done() {
-            end_chunks(self.out, reader.trailers());
+            let trailers = if self.trailers { reader.trailers() } else { &[] };
+            end_chunks(self.out, trailers);
         }
         self.flush_before(closing && reader.is_done()).await
     }

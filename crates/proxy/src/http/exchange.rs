@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evenkeel_balance::{Micros, Outcome, Tried};
 use evenkeel_net::clock;
 use evenkeel_plan::RetryOn;
+use evenkeel_tls::ServerName as TlsName;
 
 use crate::cause::{Failure, Side};
 use crate::core::Core;
@@ -142,7 +143,7 @@ async fn answer_here(
     let mut extra = Vec::new();
     edits.write(&mut extra, &|place, out| asking.fill(place, out));
     let location = (!filled.is_empty()).then_some(&filled[..]);
-    let own = Own { status, content_type, body, location, edits, extra: &extra };
+    let own = Own { status, phrase: None, content_type, body, location, edits, extra: &extra };
     respond::send(session, scratch, &own, keep, tally).await
 }
 
@@ -185,7 +186,7 @@ pub(crate) async fn balanced(
         match result {
             Ok(done) => {
                 let asked_to_close = !scratch.head.keep_alive;
-                let once = scratch.passage.as_ref().is_some_and(|passage| passage.manner().once);
+                let once = dialing.tls_name.is_some() || carries_one(scratch, &upstream);
                 return Ok(settle(session, pool, upstream, done, (asked_to_close, once), tally));
             }
             Err(failure) => {
@@ -201,9 +202,8 @@ pub(crate) async fn balanced(
                 let Some(cause) = retry_cause(failure).filter(|_| again && harmless) else {
                     return Err(failure);
                 };
-                // A kept connection that died is no news about the member: once more, afresh. What
-                // httpd calls repeatable is so only before it was sent.
-                let sent_twice = pool.plan.rules.is_none() || scratch.head.method.idempotent();
+                // A kept connection that died is no news about the member: once more, afresh.
+                let sent_twice = may_be_sent_twice(pool, scratch, failure);
                 if stale && sent_twice && !dialing.fresh_only {
                     dialing.fresh_only = true;
                     dialing.attempts -= 1;
@@ -215,6 +215,32 @@ pub(crate) async fn balanced(
                 core.metrics.borrow_mut().retried(pool.id, failure.cause);
             }
         }
+    }
+}
+
+/// The client's host, where members of TLS must have that name and not their own. Such connections
+/// are for this request only: the next may be for another host.
+fn preserved_name(scratch: &Scratch, pool: &PoolRt) -> Option<TlsName<'static>> {
+    pool.tls.as_ref()?;
+    let host = scratch.passage.as_ref()?.preserved_host()?;
+    let name = TlsName::try_from(str::from_utf8(host).ok()?.to_owned()).ok()?;
+    let own = pool.members.iter().filter_map(|member| member.tls_name.as_ref());
+    own.into_iter().any(|own| *own != name).then_some(name)
+}
+
+/// Whether rules let a connection to the member carry one request only.
+fn carries_one(scratch: &Scratch, upstream: &Upstream) -> bool {
+    let passage = scratch.passage.as_ref();
+    passage.is_some_and(|passage| passage.manner().once || passage.is_lone(upstream.member))
+}
+
+/// Whether a request that may have reached a member is sent again after a kept connection ended
+/// without a word. httpd itself lets the client have the error, unless it is to be strict.
+fn may_be_sent_twice(pool: &PoolRt, scratch: &Scratch, failure: Failure) -> bool {
+    match &pool.plan.rules {
+        None => true,
+        _ if failure == Failure::MEMBER_REFUSED => true,
+        Some(rules) => rules.late_is_timeout && scratch.head.method.idempotent(),
     }
 }
 
@@ -250,6 +276,10 @@ fn dialing<'a>(
 ) -> Dialing<'a> {
     let key = key::of(session.buffer.bytes(), &scratch.head, &scratch.asked, pool);
     let (from, at) = (session.peer, session.local);
+    // The first request of a client may be kept from connections that could end at any moment.
+    let first = scratch.passage.as_ref().filter(|_| session.served <= 1);
+    let tls_name = preserved_name(scratch, pool);
+    let fresh_only = tls_name.is_some() || first.is_some_and(|passage| passage.begins_afresh());
     Dialing {
         core,
         pool,
@@ -259,7 +289,8 @@ fn dialing<'a>(
         repeatable: scratch.head.method.idempotent() || pool.plan.retry.non_idempotent,
         tried: Tried::default(),
         attempts: 0,
-        fresh_only: false,
+        fresh_only,
+        tls_name,
         last: None,
         failed: Vec::new(),
     }
@@ -301,6 +332,8 @@ fn settle(
 pub(crate) fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
     let late_is_timeout = pool.plan.rules.as_ref().is_some_and(|rules| rules.late_is_timeout);
     match failure.status {
+        // The member said so itself.
+        _ if failure.cause == Failure::OVERRIDDEN.cause => failure,
         504 if failure == Failure::CONNECT_TIMEOUT && pool.plan.policy.is_apache() => {
             Failure { status: 503, ..failure }
         }

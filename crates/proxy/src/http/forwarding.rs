@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use evenkeel_httpd::Passage;
-use evenkeel_plan::{HostHeader, RetryOn};
+use evenkeel_plan::{HostHeader, MemberProtocol, RetryOn};
 use evenkeel_wire::http1::Method;
 
 use crate::cause::Failure;
@@ -51,10 +51,8 @@ impl Forwarding<'_> {
         self.write_head(session, scratch, upstream.member);
         let passage = RefCell::new(scratch.passage.take());
         let upgrade = passing::upgrade(session, &scratch.head, &passage, upstream.member);
-        let response_time = passing::time(&passage, upstream.member, self.pool);
-        let ping = self.hold(scratch, &passage, upstream.member);
-        let filled = self.fill_edits(session, scratch, self.toward(upstream.member));
-        let own = self.own_address(session, scratch);
+        let (response_time, ping) = self.times(scratch, &passage, upstream.member);
+        let (filled, own) = self.texts(session, scratch, upstream.member);
         let answering = Answering {
             core: &session.core.clone(),
             version: scratch.head.version,
@@ -73,18 +71,19 @@ impl Forwarding<'_> {
             own: own.as_bytes(),
         };
         let (line_max, rate_min) = self.bounds(upstream.member, session, scratch);
-        let (client_recv, client_send) = session.stream.split();
-        let (member_recv, member_send) = upstream.stream.split();
+        let trailers = self.passes_trailers(&passage);
+        let (client, member) = (session.stream.split(), upstream.stream.split());
         let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
         let mut upload = Upload {
-            client: client_recv,
-            member: member_send,
+            client: client.0,
+            member: member.1,
             buffer: &mut session.buffer,
             body: &mut scratch.body,
             out: &mut scratch.up,
             wait: &mut wait_up,
             head_len: scratch.head.len,
             framing: scratch.head.body,
+            trailers,
             limits: self.listener.limits,
             body_max: self.listener.plan.limits.body.0,
             rate_min,
@@ -92,14 +91,15 @@ impl Forwarding<'_> {
             progress: self.progress,
         };
         let mut download = Download {
-            member: member_recv,
-            client: client_send,
+            member: member.0,
+            client: client.1,
             buffer: &mut upstream.buffer,
             answer: &mut scratch.answer,
             out: &mut scratch.down,
             member_wait: &mut scratch.member_wait,
             client_wait: &mut scratch.client_wait,
             limits: self.pool.limits,
+            trailers,
             line_max,
             response_time,
             ping,
@@ -121,6 +121,11 @@ impl Forwarding<'_> {
                 || plan.grpc_web && grpc::is_web_call(session, scratch))
     }
 
+    /// Whether trailers go on: httpd keeps them from members of HTTP/1 and from their clients.
+    fn passes_trailers(&self, passage: &RefCell<Option<Box<Passage>>>) -> bool {
+        self.pool.plan.spoken() == MemberProtocol::Http2 || passage.borrow().is_none()
+    }
+
     /// The longest line of an answer's head, and the slowest body.
     fn bounds(&self, member: usize, session: &Session, scratch: &Scratch) -> (usize, u32) {
         (self.line_max(member), self.rate_min(session, scratch))
@@ -130,6 +135,23 @@ impl Forwarding<'_> {
     fn rate_min(&self, session: &Session, scratch: &Scratch) -> u32 {
         let calls = grpc::is_call(session, scratch);
         if calls { 0 } else { self.listener.plan.limits.body_rate_min }
+    }
+
+    /// How long the member may take to answer, and to ask for a body that is held back.
+    fn times(
+        &self,
+        scratch: &Scratch,
+        passage: &RefCell<Option<Box<Passage>>>,
+        member: usize,
+    ) -> (Duration, Option<Duration>) {
+        let answer = passing::time(passage, member, self.pool);
+        (answer, self.hold(scratch, passage, member))
+    }
+
+    /// The lines that edits write, and our own address.
+    fn texts(&self, session: &Session, scratch: &Scratch, member: usize) -> (Vec<u8>, String) {
+        let filled = self.fill_edits(session, scratch, self.toward(member));
+        (filled, self.own_address(session, scratch))
     }
 
     /// Holds the body back where the member is asked first; says for how long.

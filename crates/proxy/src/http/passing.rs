@@ -1,6 +1,7 @@
 //! Requests that httpd's rules decide about ([`evenkeel_httpd`]): from the parsed head to a
 //! [`Passage`], and from its verdict to a member or an answer of our own.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,10 +9,14 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use evenkeel_httpd::{Asked, Fields, Handler, HeadSize, Own, Passage, Sites, Times, Verdict};
+use evenkeel_httpd::{
+    Asked, Fields, Handler, HeadSize, Own, Passage, Sites, Times, TlsFacts, Verdict,
+};
 use evenkeel_net::{Deadline, Peer, clock};
 use evenkeel_plan::MemberProtocol;
-use evenkeel_wire::http1::{self, BodyReader, Framing, Known, RequestHead, Version, write};
+use evenkeel_wire::http1::{
+    self, BodyReader, Field, Framing, Known, RequestHead, TargetForm, Version, write,
+};
 
 use crate::cause::Failure;
 use crate::core::PageAsked;
@@ -39,7 +44,14 @@ pub(crate) fn begin(
     scratch.asked.read_for_rules(buf, head, listener, session.peer.ip())?;
     scratch.asked.https |= session.secured.is_some();
     let (path, https) = (scratch.asked.path(), scratch.asked.https);
-    let passage = through(sites, (buf, head), (path, https), ends(session), times(session));
+    let tls = session.secured.as_ref().map(|secured| TlsFacts {
+        version: secured.version,
+        cipher: secured.cipher,
+        server_name: secured.server_name.to_string(),
+        certified: secured.certified,
+    });
+    let tls = &tls.unwrap_or_default();
+    let passage = through(sites, (buf, head), (path, https, tls), ends(session), times(session));
     scratch.passage = Some(Box::new(passage));
     Ok(())
 }
@@ -48,10 +60,16 @@ pub(crate) fn begin(
 pub(crate) fn through(
     sites: &Arc<Sites>,
     (buf, head): (&[u8], &RequestHead),
-    (path, https): (&[u8], bool),
+    (path, https, tls): (&[u8], bool, &TlsFacts),
     (peer, local): (SocketAddr, SocketAddr),
     times: Times,
 ) -> Passage {
+    let host = head.host.map_or(&[][..], |span| span.of(buf));
+    // The host of an absolute target is made small on the way.
+    let host = match head.form {
+        TargetForm::Absolute => Cow::Owned(host.to_ascii_lowercase()),
+        _ => Cow::Borrowed(host),
+    };
     let asked = Asked {
         method: head.method_span.of(buf),
         path,
@@ -60,20 +78,24 @@ pub(crate) fn through(
             Version::H11 => "HTTP/1.1",
             Version::H10 => "HTTP/1.0",
         },
-        host: head.host.map_or(&[], |span| span.of(buf)),
+        host: &host,
         https,
+        tls,
         peer,
         local,
         times,
         size: size(head),
     };
     let ends_here = [Known::Host, Known::ContentLength, Known::Http2Settings];
-    let fields = head.fields.iter().filter(|field| {
+    let theirs = head.fields.iter().filter(|field| {
         let ours = field.name.of(buf).eq_ignore_ascii_case(foreign::FACTS);
-        !field.drop && !ours && !ends_here.contains(&field.known)
+        !ours && !ends_here.contains(&field.known)
     });
-    let fields = fields.map(|field| (field.name.of(buf), field.value.of(buf)));
-    Passage::new(sites, &asked, fields)
+    // Nobody is asked here for what the client shows to proxies: it may be for the member.
+    let (fields, ending): (Vec<_>, Vec<_>) =
+        theirs.partition(|field| !field.drop || field.known == Known::ProxyAuthorization);
+    let of = |field: &'_ Field| (field.name.of(buf), field.value.of(buf));
+    Passage::new(sites, &asked, fields.into_iter().map(of), ending.into_iter().map(of))
 }
 
 /// Both ends of the client's connection.
@@ -196,7 +218,7 @@ pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, pool: &PoolRt
             write::field(out, b"Upgrade", protocol);
         }
         None if passage.manner().old => {}
-        None if passage.manner().once || !foreign && pool.plan.limits.idle_connections == 0 => {
+        None if passage.manner().once || !foreign && passage.is_lone(member) => {
             out.extend_from_slice(b"Connection: close\r\n");
         }
         None if foreign => {}
@@ -282,7 +304,7 @@ async fn page(
     };
     let allow = page.allow.map(|allow| (b"Allow".to_vec(), allow.as_bytes().to_vec()));
     fields.extend(allow);
-    Some(Own { status: page.status, fields, body: page.body.into_bytes() })
+    Some(Own { status: page.status, phrase: None, fields, body: page.body.into_bytes() })
 }
 
 /// The request's body, as far as forms are read; more than that is not taken.
@@ -326,11 +348,29 @@ pub(crate) async fn fail(
         scratch.passage = Some(passage);
         return Next::Close;
     }
-    let own = passage.own(failure.status, None);
+    let about = reason(failure);
+    let own = passage.failed_with(failure.status, about);
     let keep = tally.body_settled && failure.keeps_connection();
     let next = send(session, scratch, &own, keep, tally).await;
     scratch.passage = Some(passage);
     next
+}
+
+/// What the page for a failure says of it.
+fn reason(failure: Failure) -> Option<&'static str> {
+    match failure.status {
+        500 if failure.cause == Failure::UNRESOLVED.cause => Some("DNS lookup failure"),
+        500 if failure.cause == Failure::MEMBER_TLS.cause => {
+            Some("Error during SSL Handshake with remote server")
+        }
+        502 | 504 if failure.cause == Failure::OVERRIDDEN.cause => None,
+        502 if failure.cause == Failure::TOO_MANY_INTERIM.cause => {
+            Some("Too many interim responses from origin server")
+        }
+        502 if failure.cause == Failure::BAD_UPGRADE.cause => Some("Unexpected Upgrade"),
+        502 | 504 => Some("Error reading from remote server"),
+        _ => None,
+    }
 }
 
 /// Whether the connection ends without an answer: a later request on it that a member let down can
@@ -350,6 +390,7 @@ async fn send(
     let extra = lines(&own.fields);
     let own = respond::Own {
         status: own.status,
+        phrase: own.phrase.as_deref(),
         content_type: b"",
         body: &own.body,
         location: None,

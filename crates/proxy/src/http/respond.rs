@@ -19,6 +19,8 @@ const RETRY_AFTER: &[u8] = b"1";
 /// An answer of the balancer's own.
 pub(crate) struct Own<'a> {
     pub(crate) status: u16,
+    /// Its phrase, if it is not the usual one.
+    pub(crate) phrase: Option<&'a [u8]>,
     pub(crate) content_type: &'a [u8],
     pub(crate) body: &'a [u8],
     pub(crate) location: Option<&'a [u8]>,
@@ -68,6 +70,7 @@ pub(crate) async fn fail(
     );
     let own = Own {
         status,
+        phrase: None,
         content_type: b"text/plain; charset=utf-8",
         body: &body,
         location: None,
@@ -87,6 +90,7 @@ pub(crate) async fn prove(
 ) -> Next {
     let own = Own {
         status: 200,
+        phrase: None,
         content_type: b"application/octet-stream",
         body: proof.as_bytes(),
         location: None,
@@ -110,7 +114,8 @@ pub(crate) async fn send(
     let keep = keep && head.keep_alive && !session.core.is_draining();
     let out = &mut scratch.down;
     out.clear();
-    write::status_line(out, own.status, write::reason_phrase(own.status).as_bytes());
+    let usual = || write::reason_phrase(own.status).as_bytes();
+    write::status_line(out, own.status, own.phrase.unwrap_or_else(usual));
     if !own.content_type.is_empty() && !own.body.is_empty() && !own.edits.hides(b"content-type") {
         write::field(out, b"Content-Type", own.content_type);
     }

@@ -9,6 +9,7 @@ use evenkeel_wire::http1::{Framing, Method};
 use crate::cause::Failure;
 use crate::http::exchange::{balanced, in_apaches_words};
 use crate::http::passing;
+use crate::http::prefetch;
 use crate::http::record::Tally;
 use crate::http::respond;
 use crate::http::scratch::Scratch;
@@ -24,6 +25,10 @@ pub(crate) async fn serve<'s>(
     tally: &mut Tally,
 ) -> (Option<&'s RouteRt>, Result<Next, Failure>) {
     if let Err(failure) = passing::begin(session, scratch, listener, sites) {
+        return (None, Err(failure));
+    }
+    let goes_on = scratch.passage.as_ref().is_some_and(|passage| passage.is_proxied());
+    if goes_on && let Err(failure) = prefetch::prepare(session, scratch, listener).await {
         return (None, Err(failure));
     }
     let had_body = !respond::has_no_body(scratch.head.body);

@@ -38,6 +38,8 @@ pub(crate) struct Upload<'a> {
     pub(crate) wait: &'a mut Deadline,
     pub(crate) head_len: usize,
     pub(crate) framing: Framing,
+    /// Whether trailers are passed on.
+    pub(crate) trailers: bool,
     pub(crate) limits: Limits,
     /// The largest body, in bytes without framing.
     pub(crate) body_max: u64,
@@ -142,7 +144,8 @@ impl Upload<'_> {
             }
         }
         if chunked && reader.is_done() {
-            end_chunks(self.out, reader.trailers());
+            let trailers = if self.trailers { reader.trailers() } else { &[] };
+            end_chunks(self.out, trailers);
         }
         self.flush().await
     }

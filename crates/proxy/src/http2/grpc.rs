@@ -60,6 +60,7 @@ pub(crate) async fn fail(
     lines.push_str(&format!("grpc-status: {}\r\n", status(failure)));
     lines.push_str(&format!("grpc-message: {}\r\n", failure.cause));
     let own = Own {
+        phrase: None,
         status: 200,
         content_type: b"",
         body: b"",

@@ -149,7 +149,8 @@ impl Shared {
 }
 
 async fn begin(pool: &PoolRt, member: &MemberRt) -> Result<Shared, Failure> {
-    let stream = dial::connect(pool, member, &Preamble::default()).await?;
+    let stream =
+        dial::connect(pool, member, member.tls_name.as_ref(), &Preamble::default()).await?;
     let heads = pool.limits.head_bytes.saturating_add(pool.limits.fields.saturating_mul(PER_FIELD));
     let settings = BackSettings {
         streams: pool.plan.limits.streams as usize,

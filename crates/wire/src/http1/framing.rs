@@ -28,6 +28,9 @@ const CONNECTION_TOKENS: u32 = 64;
 pub(super) struct Facts {
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
+    /// Chunks count where a length is given too.
+    pub(super) chunks_win: bool,
+    both: bool,
     close: bool,
     keep: bool,
     upgrade_wanted: bool,
@@ -66,6 +69,10 @@ impl Facts {
         if self.length.is_some() {
             return Err(TWO_LENGTHS);
         }
+        if self.chunked && self.chunks_win {
+            self.both = true;
+            return Ok(());
+        }
         if self.chunked {
             return Err(LENGTH_AND_CHUNKED);
         }
@@ -84,13 +91,14 @@ impl Facts {
         if self.chunked {
             return Err(TWO_CODINGS);
         }
-        if self.length.is_some() {
+        if self.length.is_some() && !self.chunks_win {
             return Err(LENGTH_AND_CHUNKED);
         }
         if !value.eq_ignore_ascii_case(b"chunked") {
             return Err(odd_coding(value));
         }
         self.chunked = true;
+        self.both |= self.length.take().is_some();
         Ok(())
     }
 
@@ -116,7 +124,7 @@ impl Facts {
 
     /// Whether the connection may carry another message (RFC 9112 section 9.3).
     pub(super) fn keep_alive(&self, version: Version) -> bool {
-        !self.close && (version == Version::H11 || self.keep)
+        !self.close && !self.both && (version == Version::H11 || self.keep)
     }
 
     /// The protocols to switch to, when `Connection` says so too and there is one such line only

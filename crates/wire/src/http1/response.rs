@@ -12,7 +12,7 @@ use super::{Field, Framing, Known, Limits, Parsed, Span, Version, chars, field};
 pub struct ResponseHead {
     /// The version.
     pub version: Version,
-    /// The status, 100 to 599.
+    /// The status, 100 to 599; to 999 after [`ResponseHead::parse_wide`].
     pub status: u16,
     /// The reason phrase, possibly empty.
     pub reason: Span,
@@ -27,6 +27,7 @@ pub struct ResponseHead {
     pub len: usize,
     /// A 204 that announces a body all the same: whatever follows cannot be trusted.
     poisoned: bool,
+    wide: bool,
     facts: Facts,
     stage: Stage,
 }
@@ -70,6 +71,18 @@ impl ResponseHead {
             Ok(parsed) => Ok(parsed),
             Err(refusal) => Err(refusal.of_member()),
         }
+    }
+
+    /// Like [`ResponseHead::parse`], for answers that are passed on as httpd does: statuses go up to
+    /// 999, and where both a length and chunks are announced, the chunks count and the connection
+    /// is not used again (RFC 9112 section 6.3).
+    ///
+    /// # Errors
+    /// Always status 502, with the cause.
+    pub fn parse_wide(&mut self, buf: &[u8], limits: &Limits) -> Result<Parsed, Refusal> {
+        self.wide = true;
+        self.facts.chunks_win = true;
+        self.parse(buf, limits)
     }
 
     /// How the body ends (RFC 9112 section 6.3), given whether the request was a HEAD. A 101 has
@@ -150,7 +163,7 @@ impl ResponseHead {
                 _ => return ended(buf, at, BAD_STATUS),
             }
         }
-        if !(100..600).contains(&status) {
+        if !(100..if self.wide { 1000 } else { 600 }).contains(&status) {
             return Err(BAD_STATUS);
         }
         self.status = status;

@@ -5,7 +5,9 @@ use super::Class::Honoured;
 use super::places::{
     ANYWHERE, DIRECTORY, FILES, HOSTS, IF, LOCATION, PROXY, SERVER, VHOST, WITHIN,
 };
-use super::why::{BUILT, COMPRESS, FILES_ONLY, GONE, LOGS, MPM, OBSOLETE, OS, TUNING};
+use super::why::{
+    BUILT, COMPRESS, FILES_ONLY, GONE, LOGS, MPM, OBSOLETE, OS, PORTS, STRICT, TUNING,
+};
 use super::{Module, module, row};
 
 pub(super) static MODULES: &[Module] = &[
@@ -64,7 +66,7 @@ pub(super) static MODULES: &[Module] = &[
             row("Timeout", One, HOSTS, Honoured).takes("seconds"),
             row("ContentDigest", Flag, ANYWHERE, FILES_ONLY),
             row("UseCanonicalName", One, ANYWHERE, Honoured).takes("On|Off|DNS"),
-            row("UseCanonicalPhysicalPort", One, ANYWHERE, Honoured),
+            row("UseCanonicalPhysicalPort", One, ANYWHERE, PORTS),
             row("Include", One, ANYWHERE, Honoured).takes("file, folder or pattern"),
             row("IncludeOptional", One, ANYWHERE, Honoured).takes("file, folder or pattern"),
             row("LogLevel", OneOrMore, ANYWHERE, LOGS),
@@ -86,8 +88,8 @@ pub(super) static MODULES: &[Module] = &[
             row("LimitInternalRecursion", OneOrTwo, HOSTS, MPM),
             row("CGIPassAuth", Flag, WITHIN, FILES_ONLY),
             row("CGIVar", Two, ANYWHERE, FILES_ONLY),
-            row("QualifyRedirectURL", Flag, ANYWHERE, Honoured),
-            row("StrictHostCheck", Flag, HOSTS, Honoured),
+            row("QualifyRedirectURL", Flag, ANYWHERE, PORTS),
+            row("StrictHostCheck", Flag, HOSTS, STRICT),
             row("ForceType", One, ANYWHERE, FILES_ONLY),
             row("SetHandler", One, ANYWHERE, Honoured).takes("handler|None"),
             row("SetOutputFilter", One, ANYWHERE, COMPRESS),
@@ -103,10 +105,10 @@ pub(super) static MODULES: &[Module] = &[
             row("MaxMemFree", One, SERVER, MPM),
             row("ThreadStackSize", One, SERVER, MPM),
             row("TraceEnable", One, HOSTS, Honoured),
-            row("MergeTrailers", Flag, HOSTS, Honoured),
+            row("MergeTrailers", Flag, HOSTS, STRICT),
             row("Protocols", OneOrMore, HOSTS, Honoured).takes("protocol ..."),
             row("ProtocolsHonorOrder", One, HOSTS, Honoured),
-            row("HttpProtocolOptions", OneOrMore, HOSTS, Honoured),
+            row("HttpProtocolOptions", OneOrMore, HOSTS, STRICT),
             row("RegisterHttpMethod", OneOrMore, SERVER, TUNING),
             row("MergeSlashes", Flag, HOSTS, Honoured),
         ],
@@ -153,7 +155,7 @@ pub(super) static MODULES: &[Module] = &[
         "event.c",
         "mpm_event_module",
         &[
-            row("ListenBacklog", One, SERVER, Honoured),
+            row("ListenBacklog", One, SERVER, TUNING),
             row("ListenCoresBucketsRatio", One, SERVER, MPM),
             row("Listen", OneOrTwo, SERVER, Honoured).takes("[address:]port [protocol]"),
             row("SendBufferSize", One, SERVER, MPM),
@@ -168,7 +170,7 @@ pub(super) static MODULES: &[Module] = &[
             row("ThreadsPerChild", One, SERVER, MPM),
             row("ThreadLimit", One, SERVER, MPM),
             row("AsyncRequestWorkerFactor", One, SERVER, MPM),
-            row("GracefulShutdownTimeout", One, SERVER, Honoured),
+            row("GracefulShutdownTimeout", One, SERVER, OS),
         ],
     ),
     module("worker.c", "mpm_worker_module", &[]),

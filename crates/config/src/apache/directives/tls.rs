@@ -59,7 +59,7 @@ pub(super) static MODULES: &[Module] = &[
             row("SSLProxyCheckPeerExpire", Flag, HOSTS | PROXY, Honoured),
             row("SSLProxyCheckPeerCN", Flag, HOSTS | PROXY, Honoured),
             row("SSLProxyCheckPeerName", Flag, HOSTS | PROXY, Honoured),
-            row("SSLOptions", Raw, ANYWHERE, TLS),
+            row("SSLOptions", Raw, ANYWHERE, Honoured).takes("[+|-]StdEnvVars ..."),
             row("SSLRequireSSL", Raw, WITHIN, TLS),
             row("SSLRequire", Raw, WITHIN, TLS),
             row("SSLRenegBufferSize", One, WITHIN, TLS),

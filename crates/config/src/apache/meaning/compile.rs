@@ -14,6 +14,7 @@ mod rewriting;
 mod server;
 mod tls;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +23,12 @@ use evenkeel_httpd::access::Access;
 use evenkeel_httpd::remote::RemoteIp;
 use evenkeel_httpd::rewrite;
 use evenkeel_httpd::site::{EncodedSlashes, Matched, Pass, Place, SetEnvIf, SiteAddress, Via};
-use evenkeel_plan::{Plan, Untold};
+use evenkeel_plan::{Plan, Source, Untold};
 
 pub(super) use pass::worker_name;
 
 use super::Told;
+use super::pools::METHODS;
 use super::sites::{Balancer, Listen, MemberLine, Word, is_balancer};
 use crate::apache::{Node, Tree};
 
@@ -48,6 +50,8 @@ struct Making {
     balancers: Vec<Scoped>,
     /// Workers of their own: rules that name a URL.
     workers: Vec<(MemberLine, String, usize)>,
+    /// Those of them that only rewriting names.
+    of_rules: Vec<usize>,
     /// `<Proxy http://…>` and `ProxySet http://…`.
     worker_words: Vec<(String, Vec<Word>)>,
     templates: Vec<(usize, String, Vec<Word>)>,
@@ -67,9 +71,21 @@ struct Making {
 }
 
 impl Making {
+    /// The address that members of a server's balancers and workers see.
+    fn source(&self, scope: usize) -> Source {
+        let of = |scope: usize| self.servers.get(scope).and_then(|server| server.source);
+        of(scope).or_else(|| of(0)).map_or(Source::System, Source::Address)
+    }
+
     /// Whether a module is loaded; all are where no `LoadModule` is.
     fn has(&self, module: &str) -> bool {
         self.loaded.is_empty() || self.loaded.iter().any(|loaded| loaded == module)
+    }
+
+    /// Methods of balancing whose modules are not loaded.
+    fn missing_methods(&self) -> Vec<&'static str> {
+        let missing = METHODS.iter().filter(|(_, module)| !self.has(module));
+        missing.map(|(name, _)| *name).collect()
     }
 }
 
@@ -170,6 +186,8 @@ struct Server {
     head_fields: Option<usize>,
     head_field: Option<usize>,
     logs: logs::Logs,
+    /// `ProxySourceAddress`.
+    source: Option<IpAddr>,
     /// `ProxyBlock`.
     blocked: Vec<String>,
     trace: Option<bool>,

@@ -318,6 +318,7 @@ fn setting(directive: &Directive, own: &mut Settings, front: &str, told: &mut To
         ("Timeout", [_]) => own.timeout = seconds(),
         ("ProxyTimeout", [_]) => own.proxy_timeout = seconds(),
         ("ProxyErrorOverride", [word]) if word.eq_ignore_ascii_case("off") => {}
+        ("ProxyPassReverse", [path, _]) if !path.starts_with('/') => return false,
         ("ProxyPassReverse", [path, url]) if front.is_empty() => {
             own.reverses.push(((*path).to_owned(), (*url).to_owned()));
         }

@@ -69,6 +69,7 @@ pub(super) fn url(text: &str, at: &Place, told: &mut Told) -> Option<Url> {
                 path: path.to_owned(),
                 route: String::new(),
                 timeout: None,
+                once: false,
                 upgrade: if matches!(&*scheme, "ws" | "wss") {
                     vec!["websocket".to_owned()]
                 } else {
@@ -139,10 +140,12 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
                 url.names.timeout = Some(pool.timeouts.response);
                 own.shown.timeout = Some(seconds);
             }
-            "hcmethod" | "hcuri" | "hcinterval" | "hcpasses" | "hcfails" | "hcexpr" => {
+            "hcmethod" | "hcuri" | "hcinterval" | "hcpasses" | "hcfails" | "hcexpr"
+                if !checks.no_checks =>
+            {
                 probing.take(word, told);
             }
-            "hctemplate" => template(word, &mut probing, checks, told),
+            "hctemplate" if !checks.no_checks => template(word, &mut probing, checks, told),
             "ping" => own.ping = time(word, 1000, told),
             "secret" if word.value.len() > 63 => {
                 told.error(&word.at, "Secret length must be < 64 characters".to_owned(), None);
@@ -155,6 +158,7 @@ pub(super) fn member(line: &MemberLine, into: Reading<'_>, told: &mut Told) -> O
         let plain = member.tag.to_string();
         member.tag = tag(&plain, pool, &mut Told::default(), &line.at).unwrap_or(member.tag);
     }
+    url.names.once = own.shown.disable_reuse == Some(true);
     own.check = probing.check(&url.names, checks, &line.at, told);
     rules.members.push(own);
     names.push(url.names);
@@ -192,6 +196,10 @@ fn own_word(
             names.upgrade = vec!["*".to_owned()];
         }
         "upgrade" => {
+            if word.value.len() > 15 {
+                let text = "upgrade protocol length must be < 16 characters".to_owned();
+                told.error(&word.at, text, None);
+            }
             let protocols = word.value.split(',').map(|one| one.trim().to_owned());
             names.upgrade = protocols.collect();
         }
@@ -227,16 +235,14 @@ fn pool_word(word: &Word, own: &mut MemberRules, pool: &mut Pool, told: &mut Tol
         "smax" => shown.smax = some(u64::from(u32::MAX)),
         "iobuffersize" => shown.io_buffer = buffer_size(word, told),
         "receivebuffersize" => shown.receive_buffer = buffer_size(word, told),
-        "addressttl" | "flushpackets" | "flushwait" | "enablereuse" | "flusher" => {
+        "addressttl" | "flushpackets" | "flushwait" | "flusher" => {
             well_formed(word, told);
             let text = format!("{}={} has no effect here", word.key, word.value);
             told.warning(&word.at, text, None);
         }
+        "enablereuse" => shown.disable_reuse = Some(!on(word, told)),
         "disablereuse" => {
             shown.disable_reuse = Some(on(word, told));
-            if shown.disable_reuse == Some(true) {
-                pool.limits.idle_connections = 0;
-            }
         }
         _ => return false,
     }
@@ -258,8 +264,14 @@ fn well_formed(word: &Word, told: &mut Told) {
     let readable = match &*word.key {
         "addressttl" if text == "-1" => true,
         "addressttl" if text.starts_with('0') => number(word, 0, u64::MAX, told).is_some(),
-        "addressttl" => time(word, 1000, told).is_some(),
-        "enablereuse" => on(word, told),
+        "addressttl" => {
+            let time = time(word, 1000, told);
+            if time.is_some_and(|time| time.subsec_millis() > 0) {
+                let text = "AddressTTL must be -1 or a number of seconds".to_owned();
+                told.error(&word.at, text, None);
+            }
+            time.is_some()
+        }
         "flushwait" => number(word, 0, 1000, told).is_some(),
         "flushpackets" => one_of_three(word, told),
         "flusher" => short(word, told),
@@ -287,10 +299,14 @@ fn short(word: &Word, told: &mut Told) -> bool {
 
 fn status(word: &Word, member: &mut Member, own: &mut MemberRules, told: &mut Told) {
     let (mut set, mut down) = (true, false);
-    for letter in word.value.chars() {
+    let mut letters = word.value.chars();
+    while let Some(mut letter) = letters.next() {
+        // A sign counts from here on, and a letter must follow.
+        if let '+' | '-' = letter {
+            set = letter == '+';
+            letter = letters.next().unwrap_or(' ');
+        }
         match letter.to_ascii_uppercase() {
-            '+' => set = true,
-            '-' => set = false,
             'D' => own.disabled = set,
             'S' => own.stopped = set,
             'U' => down = set,

@@ -23,6 +23,10 @@ pub(super) struct Checks {
     pub(super) exprs: Vec<(String, String)>,
     /// There is no AJP to ping with.
     pub(super) no_pings: bool,
+    /// There is nothing that checks.
+    pub(super) no_checks: bool,
+    /// Methods of balancing that are not loaded.
+    pub(super) no_methods: Vec<&'static str>,
     /// Why members of `https://` cannot be spoken to, if they cannot.
     pub(super) untold: Untold,
 }
@@ -65,7 +69,7 @@ pub(super) fn balancer(
     let mut rules = PoolRules { separator: Some(b'.'), path: "/".into(), ..PoolRules::default() };
     for word in &balancer.words {
         match &*word.key {
-            "lbmethod" => pool.policy = method(word, told).unwrap_or(pool.policy),
+            "lbmethod" => pool.policy = method(word, checks, told).unwrap_or(pool.policy),
             // httpd keeps no more of it.
             "stickysession" => session.name = Some(word.value.chars().take(63).collect()),
             "stickysessionsep" | "stickysessiondelim" => rules.separator = separator(word, told),
@@ -98,6 +102,7 @@ pub(super) fn balancer(
     let foreign = matches!(rules.protocol, MemberProtocol::Ajp | MemberProtocol::FastCgi);
     pool.protocol = if foreign { MemberProtocol::Http } else { rules.protocol };
     passive.only_connect = !foreign;
+    lone_requests(&mut pool, &names);
     rules.configured = pool.members.len();
     rules.attempts_count = attempts.is_some() || pool.members.len() > 1;
     native_probes(&mut pool, &rules, told);
@@ -149,6 +154,7 @@ pub(super) fn worker(
         member.path.clear();
         pool.members.push(member);
     }
+    lone_requests(&mut pool, &names);
     for member in &mut rules.members {
         member.ignore_errors = ignoring;
         // Only members of balancers are checked.
@@ -162,6 +168,13 @@ pub(super) fn worker(
     pool.rules = Some(Box::new(rules));
     retries(&mut pool, 0);
     (pool, names)
+}
+
+/// In native terms connections are kept for all members or for none.
+fn lone_requests(pool: &mut Pool, names: &[MemberNames]) {
+    if !names.is_empty() && names.iter().all(|member| member.once) {
+        pool.limits.idle_connections = 0;
+    }
 }
 
 fn retries(pool: &mut Pool, attempts: u64) {
@@ -268,8 +281,22 @@ impl Session {
     }
 }
 
-fn method(word: &Word, told: &mut Told) -> Option<Policy> {
-    match &*word.value.to_ascii_lowercase() {
+/// The methods, and the modules that have them.
+pub(super) const METHODS: [(&str, &str); 4] = [
+    ("byrequests", "lbmethod_byrequests_module"),
+    ("bytraffic", "lbmethod_bytraffic_module"),
+    ("bybusyness", "lbmethod_bybusyness_module"),
+    ("heartbeat", "lbmethod_heartbeat_module"),
+];
+
+fn method(word: &Word, checks: &Checks, told: &mut Told) -> Option<Policy> {
+    if let Some(missing) = checks.no_methods.iter().find(|name| **name == word.value) {
+        let help = METHODS.iter().find(|(name, _)| name == missing);
+        let help = help.map(|(_, module)| format!("load its module: LoadModule {module} ..."));
+        told.error(&word.at, format!("unknown lbmethod `{}`", word.value), help);
+        return None;
+    }
+    match &*word.value {
         "byrequests" => Some(Policy::ByRequests),
         "bytraffic" => Some(Policy::ByTraffic),
         "bybusyness" => Some(Policy::ByBusyness),

@@ -85,9 +85,13 @@ impl Making<'_> {
         if hosts.iter().any(addressed) {
             self.told.carried(&nowhere(), "virtual hosts by address");
         }
-        for site in hosts.iter().filter(|site| !site.names.is_empty()) {
-            self.site(Some(site), site.names.clone(), listener);
-            self.nothing(site.names.clone(), listener);
+        for site in hosts.iter() {
+            // A host without a name has that of the main server.
+            let names = if site.names.is_empty() { &all.main.names } else { &site.names };
+            if !names.is_empty() {
+                self.site(Some(site), names.clone(), listener);
+                self.nothing(names.clone(), listener);
+            }
         }
         self.site(hosts.first().copied(), Vec::new(), listener);
     }

@@ -49,9 +49,9 @@ pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mu
             0..=1000 => Ok(()),
             _ => Err("BalancerGrowth must be between 0 and 1000".to_owned()),
         },
-        ("ProxyHCTPsize", [number]) => match number.parse::<u32>() {
-            Ok(_) => Ok(()),
-            Err(_) => Err("ProxyHCTPsize must be >= 0".to_owned()),
+        ("ProxyHCTPsize", [number]) => match whole(number) {
+            0.. => Ok(()),
+            _ => Err("ProxyHCTPsize must be >= 0".to_owned()),
         },
         ("ProxyBadHeader", [word]) => match &*word.to_ascii_lowercase() {
             "iserror" => Ok(()),
@@ -77,6 +77,13 @@ pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mu
                 Ok(())
             }
             _ => Err("Proxy Timeout must be at least 1 second.".to_owned()),
+        },
+        ("ProxySourceAddress", [address]) => match address.parse() {
+            Ok(address) => {
+                server.source = Some(address);
+                Ok(())
+            }
+            Err(_) => Err(format!("ProxySourceAddress {address}: bad address")),
         },
         ("KeepAliveTimeout", [time]) if !time.starts_with(|c: char| c.is_ascii_digit()) => {
             Err("KeepAliveTimeout has wrong format".to_owned())

@@ -78,6 +78,8 @@ impl Making {
                     .collect(),
                 exprs: exprs.map(|(_, name, text)| (name.clone(), text.clone())).collect(),
                 no_pings: !self.has("proxy_ajp_module"),
+                no_checks: !self.has("proxy_hcheck_module"),
+                no_methods: self.missing_methods(),
                 untold: self.untold(scoped.ssl.speaks_to_members()),
             };
             // The main server's balancers come first.
@@ -87,6 +89,7 @@ impl Making {
             let (mut pool, members) =
                 pools::balancer(&scoped.balancer, name, &used, &checks, &mut own);
             told.add_new(own);
+            pool.source = self.source(scoped.scope);
             let servers = &self.servers;
             let outer = servers.get(scoped.scope).map(|server| server.ssl.clone());
             if let Some(tls) = &mut pool.tls {
@@ -133,6 +136,22 @@ impl Making {
         self.has("proxy_hcheck_module").then(|| read.collect())
     }
 
+    /// Workers that rules alone have made, by position: httpd has one for all of them, which keeps
+    /// no connections.
+    fn shared_worker(&self) -> Vec<usize> {
+        let named = |at: &usize| self.workers.get(*at);
+        let is_lone = |at: &&usize| {
+            let Some((_, url, scope)) = named(at) else { return false };
+            let of_rule = url.split(['$', '%']).next().unwrap_or_default();
+            let others = self.workers.iter().enumerate();
+            let mut others = others.filter(|(other, _)| !self.of_rules.contains(other));
+            let configured =
+                others.any(|(_, (_, name, of))| (of == scope || *of == 0) && begins(of_rule, name));
+            !configured && !self.worker_words.iter().any(|(name, _)| begins(of_rule, name))
+        };
+        self.of_rules.iter().filter(is_lone).copied().collect()
+    }
+
     /// A pool for each worker of its own.
     fn worker_pools(
         &mut self,
@@ -143,7 +162,9 @@ impl Making {
     ) -> Vec<usize> {
         let mut of_worker = Vec::new();
         let checks = Checks { untold: self.untold(false), ..Checks::default() };
-        for (line, url, scope) in &mut self.workers {
+        let shared = self.shared_worker();
+        let sources: Vec<_> = self.workers.iter().map(|(.., scope)| self.source(*scope)).collect();
+        for (at, (line, url, scope)) in self.workers.iter_mut().enumerate() {
             for (start, words) in &self.worker_words {
                 if url.starts_with(start.as_str()) || begins(start, url) {
                     line.words.extend(words.iter().cloned());
@@ -153,6 +174,11 @@ impl Making {
             let name = fresh(plan, &format!("worker-{}", of_worker.len()));
             let Some(name) = name else { continue };
             let (mut pool, mut members) = pools::worker(line, name, used, &checks, told);
+            pool.source = sources.get(at).copied().unwrap_or_default();
+            if shared.contains(&at) {
+                members.iter_mut().for_each(|member| member.once = true);
+                pool.limits.idle_connections = 0;
+            }
             let server = self.servers.get(*scope);
             let time = server.and_then(|server| server.proxy_timeout);
             members.iter_mut().for_each(|member| member.timeout = member.timeout.or(time));
@@ -335,7 +361,9 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
     let mut everywhere = with_access(main);
     everywhere.lay(&with_access(own));
     let name = own.name.clone().or_else(|| main.name.clone()).unwrap_or_default();
-    let mut names: Vec<String> = own.name.iter().map(|name| bare(name)).collect();
+    // A host without a name has that of the main server.
+    let mut names: Vec<String> =
+        own.name.iter().chain(&main.name).take(1).map(|name| bare(name)).collect();
     names.extend(own.names.iter().cloned());
     let joined = |one: &[_], other: &[_]| one.iter().chain(other).cloned().collect::<Vec<_>>();
     let places = |places: Vec<(_, Arc<Place>)>| -> Vec<_> {
@@ -354,9 +382,10 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
     // Redirects are those of the server, not of every location in it.
     let redirects = joined(&everywhere.redirects, &[]);
     everywhere.redirects = Vec::new();
-    let named = own.name.as_ref().and_then(|name| name.rsplit_once(':')?.1.parse().ok());
+    let named = own.name.as_ref().or(main.name.as_ref());
+    let named = named.and_then(|name| name.rsplit_once(':')?.1.parse().ok());
     Site {
-        port: named.or_else(|| own.addresses.iter().find_map(|address| address.port)),
+        port: named,
         addresses: own.addresses.clone(),
         named_https: if own.name.is_some() { own.named_https } else { main.named_https },
         name,

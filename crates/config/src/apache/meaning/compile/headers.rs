@@ -88,6 +88,7 @@ fn change(op: &str, name: &str, values: &[&str]) -> Result<Change, String> {
             Change::Edit(Pattern::new(pattern, false)?, value(1)?, op == "edit*")
         }
         "echo" => Change::Echo(Pattern::new(name, true)?),
+        "note" if values.is_empty() => return Err("Header note takes a name for it".to_owned()),
         "note" => Change::Note(values.first().copied().unwrap_or_default().to_owned()),
         _ => return Err(format!("unknown action `{op}`")),
     })

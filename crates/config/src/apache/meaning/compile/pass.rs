@@ -19,7 +19,7 @@ impl Making {
         told: &mut Told,
     ) -> Option<Pass> {
         let at = &directive.at;
-        let (path, args, is_match) = path_of(directive, within, told)?;
+        let (path, args) = path_of(directive, within, told)?;
         let Some((url, rest)) = args.split_first() else {
             let text = format!("{} needs a path when not defined in a location", directive.name);
             told.error(at, text, None);
@@ -38,14 +38,7 @@ impl Making {
         };
         let filled = to.as_ref().is_some_and(|to| to.path.contains('$'));
         let path = match path {
-            PassPath::Found(pattern, of_location) => {
-                if of_location && !filled && !is_match && to.is_some() {
-                    let text = "such a ProxyPass in a location by pattern never matches".to_owned();
-                    told.warning(at, text, Some("use ProxyPassMatch, or $1".to_owned()));
-                    return None;
-                }
-                PassPath::Found(pattern, filled)
-            }
+            PassPath::Found(pattern, _) => PassPath::Found(pattern, filled),
             start => start,
         };
         let raw = has("nocanon");
@@ -106,6 +99,7 @@ impl Making {
                 told.not_yet(at, "a host that depends on the request");
                 return None;
             }
+            let words = for_one_request(words, path, at);
             let line =
                 MemberLine { url: url[..url.len() - path.len()].to_owned(), words, at: at.clone() };
             (
@@ -138,27 +132,37 @@ impl Making {
     }
 }
 
-/// What a rule matches, what follows it on its line, and whether it is a `ProxyPassMatch`.
+/// What a rule matches, and what follows it on its line.
 fn path_of<'a>(
     directive: &'a Directive,
     within: Option<&Matched>,
     told: &mut Told,
-) -> Option<(PassPath, &'a [Arg], bool)> {
+) -> Option<(PassPath, &'a [Arg])> {
     let args = &directive.args[..];
     let is_match = directive.canonical == "ProxyPassMatch";
-    match within {
-        Some(Matched::Start(path)) => return Some((PassPath::Start(path.clone()), args, is_match)),
-        // A location by pattern: only with its groups, or as a match of its own.
-        Some(Matched::Found(pattern)) => {
-            return Some((PassPath::Found(pattern.clone(), true), args, is_match));
-        }
-        // httpd compares the pattern itself with the path, so it never matches.
-        Some(Matched::Shell(text)) => {
-            return Some((PassPath::Start(text.clone()), args, is_match));
-        }
-        None => {}
+    let text = match within {
+        None => return path_of_server(directive, is_match, told),
+        Some(Matched::Start(text) | Matched::Shell(text)) => text,
+        Some(Matched::Found(pattern)) => pattern.text(),
+    };
+    // httpd takes what could be a pattern of a shell for a regular expression, and all else, be it
+    // one, for the beginning of a path.
+    if is_match || text.contains(['*', '?', '[']) {
+        return Some((PassPath::Found(pattern(text, directive, told)?, false), args));
     }
-    let (first, args) = args.split_first()?;
+    if matches!(within, Some(Matched::Found(_))) {
+        let text = format!("{} compares the pattern itself with the path", directive.name);
+        told.warning(&directive.at, text, Some("use ProxyPassMatch".to_owned()));
+    }
+    Some((PassPath::Start(text.to_owned()), args))
+}
+
+fn path_of_server<'a>(
+    directive: &'a Directive,
+    is_match: bool,
+    told: &mut Told,
+) -> Option<(PassPath, &'a [Arg])> {
+    let (first, args) = directive.args.split_first()?;
     let (text, args, is_match) = match &*first.text {
         "~" => {
             let (second, args) = args.split_first()?;
@@ -166,16 +170,28 @@ fn path_of<'a>(
         }
         _ => (&first.text, args, is_match),
     };
-    if !is_match {
-        return Some((PassPath::Start(text.clone()), args, false));
+    match is_match {
+        true => Some((PassPath::Found(pattern(text, directive, told)?, false), args)),
+        false => Some((PassPath::Start(text.clone()), args)),
     }
-    match Pattern::new(text, false) {
-        Ok(pattern) => Some((PassPath::Found(pattern, false), args, true)),
-        Err(why) => {
-            told.error(&directive.at, format!("ProxyPassMatch {text}: {why}"), None);
-            None
-        }
+}
+
+fn pattern(text: &str, directive: &Directive, told: &mut Told) -> Option<Pattern> {
+    let pattern = Pattern::new(text, false);
+    let pattern = pattern.map_err(|why| {
+        told.error(&directive.at, format!("{} {text}: {why}", directive.name), None)
+    });
+    pattern.ok()
+}
+
+/// Connections to a URL that depends on the request are not kept, unless the words say so.
+fn for_one_request(mut words: Vec<Word>, path: &str, at: &At) -> Vec<Word> {
+    let said = words.iter().any(|word| ["enablereuse", "disablereuse"].contains(&&*word.key));
+    if path.contains('$') && !said {
+        let (key, value) = ("disablereuse".to_owned(), "On".to_owned());
+        words.push(Word { key, value, at: at.clone() });
     }
+    words
 }
 
 fn known_flags(flags: &[String], at: &At, told: &mut Told) {

@@ -59,11 +59,9 @@ impl Making {
                             }
                         }
                     }
-                    chain.clear();
                     continue;
                 }
             };
-            chain.clear();
             if let Some(rule) = require(directive, told) {
                 if let Some(rule) = rule {
                     admission.add(rule, &directive.at, told);
@@ -143,6 +141,18 @@ impl Making {
         match (&*directive.canonical, &args[..]) {
             ("ProxyPreserveHost", [word, ..]) => place.preserve_host = Some(on(word)),
             ("ProxyAddHeaders", [word, ..]) => place.add_headers = Some(on(word)),
+            ("Proxy100Continue", [word, ..]) => place.forwards_expectation = Some(on(word)),
+            ("SSLOptions", words) => {
+                for word in words {
+                    let (sign, name) = word.split_at(usize::from(word.starts_with(['+', '-'])));
+                    if name.eq_ignore_ascii_case("StdEnvVars") {
+                        place.tls_variables = Some(sign != "-");
+                    }
+                }
+            }
+            ("ProxyWebsocketFallbackToProxyHttp", [word, ..]) => {
+                place.websocket_fallback = Some(on(word));
+            }
             ("ProxyErrorOverride", [word, codes @ ..]) => match overridden(word, codes) {
                 Ok(read) => place.error_override = Some(read),
                 Err(why) => told.error(&directive.at, why, None),
@@ -321,14 +331,17 @@ pub(super) fn redirect(directive: &Directive) -> Result<Redirect, String> {
         [path, to] => (*path, *to),
         [path] if !(300..400).contains(&status) => (*path, ""),
         // In a location: everything in it.
-        [to] => return Ok(Redirect { path: all()?, status, to: (*to).to_owned() }),
+        [to] => {
+            let to = (*to).to_owned();
+            return Ok(Redirect { path: all()?, status, to, is_everything: true });
+        }
         _ => return Err("Redirect takes a status, a path and a URL".to_owned()),
     };
     let path = match &*directive.canonical {
         "RedirectMatch" => PassPath::Found(Pattern::new(path, false)?, true),
         _ => PassPath::Start(path.to_owned()),
     };
-    Ok(Redirect { path, status, to: to.to_owned() })
+    Ok(Redirect { path, status, to: to.to_owned(), is_everything: false })
 }
 
 fn all() -> Result<PassPath, String> {

@@ -37,7 +37,11 @@ impl Making {
                                 told.not_yet(at, "[P] without a URL");
                                 return;
                             };
+                            let known = self.workers.len();
                             rule.target = self.target(&to, Vec::new(), scope, at, told);
+                            // Its URL depends on the request as a matter of course.
+                            self.workers[known..].iter_mut().for_each(|own| own.0.words.clear());
+                            self.of_rules.extend(known..self.workers.len());
                         }
                         server.rewriting.push(rule);
                     }
@@ -232,8 +236,8 @@ fn rule(
                     (None, None) => (value.to_owned(), Some(String::new())),
                 });
             }
-            "BNP" | "BACKREFNOPLUS" | "UNSAFEPREFIXSTAT" | "NS" | "NOSUBREQ" | "QSL" | "T"
-            | "TYPE" | "H" | "DPI" => {}
+            "BNP" | "BACKREFNOPLUS" => flags.no_plus = true,
+            "UNSAFEPREFIXSTAT" | "NS" | "NOSUBREQ" | "QSL" | "T" | "TYPE" | "H" | "DPI" => {}
             _ => return Err(format!("unknown flag `{name}`")),
         }
     }

@@ -15,7 +15,7 @@ use super::tls::Ssl;
 use super::{Making, Scoped, Server};
 use crate::apache::meaning::checks::Probing;
 use crate::apache::meaning::sites::{
-    Balancer, Listen, MemberLine, balancer_name, is_balancer, words,
+    Balancer, Listen, MemberLine, Word, balancer_name, is_balancer, words,
 };
 use crate::apache::meaning::{Fate, Told};
 use crate::apache::{Arg, Directive, Node, Place as At, Section};
@@ -37,6 +37,7 @@ impl Making {
     }
 
     fn walk(&mut self, nodes: &[Node], scope: usize, server: &mut Server, told: &mut Told) {
+        // `<Else>` may stand apart from its `<If>`.
         let mut chain = Vec::new();
         for node in nodes {
             match node {
@@ -44,6 +45,12 @@ impl Making {
                     known_word(directive, told);
                     let known = self.server_line(directive, scope, server, told)
                         || self.place_line(directive, &mut server.everywhere, told);
+                    let redirects = &server.everywhere.redirects;
+                    if redirects.last().is_some_and(|rule| rule.is_everything) {
+                        server.everywhere.redirects.pop();
+                        let text = "Redirect: URL to redirect to is missing".to_owned();
+                        told.error(&directive.at, text, None);
+                    }
                     fate(directive, known, told);
                 }
                 Node::Section(section) => match &*section.canonical {
@@ -58,12 +65,10 @@ impl Making {
                     }
                     "If" | "ElseIf" | "Else" => {
                         self.condition(section, &mut chain, &mut server.everywhere, told);
-                        continue;
                     }
                     _ => self.section(section, scope, server, told),
                 },
             }
-            chain = Vec::new();
         }
     }
 
@@ -142,7 +147,7 @@ impl Making {
         for node in &section.nodes {
             let Node::Directive(directive) = node else { continue };
             if directive.canonical == "ProxySet" {
-                more.extend(words(&directive.args, &directive.at).0);
+                more.extend(only_words(&directive.args, &directive.at, told));
                 told.fate(directive, Fate::Honoured);
             }
         }
@@ -206,7 +211,7 @@ impl Making {
             match &*directive.canonical {
                 "BalancerMember" => self.member(&directive.args, &directive.at, url, scope),
                 "ProxySet" => {
-                    let (more, _) = words(&directive.args, &directive.at);
+                    let more = only_words(&directive.args, &directive.at, told);
                     self.balancer(url, scope).balancer.words.extend(more);
                 }
                 name if name.starts_with("SSLProxy") => {
@@ -227,7 +232,7 @@ impl Making {
         match &*directive.canonical {
             "BalancerMember" if is_balancer(first) => self.member(rest, at, first, scope),
             "ProxySet" if is_balancer(first) => {
-                let (more, _) = words(rest, at);
+                let more = only_words(rest, at, told);
                 self.balancer(first, scope).balancer.words.extend(more);
             }
             "ProxySet" => self.worker_words.push((worker_name(first), words(rest, at).0)),
@@ -242,6 +247,9 @@ impl Making {
                 let text = text.strip_prefix(first).unwrap_or(text).trim();
                 let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
                 let text = text.map_or(rest.first().map_or("", |arg| &*arg.text), str::trim);
+                if let Err(why) = evenkeel_httpd::expr::expression(text) {
+                    told.error(at, format!("ProxyHCExpr {first}: {why}"), None);
+                }
                 self.exprs.push((scope, first.to_owned(), text.to_owned()));
             }
             _ => return,
@@ -528,4 +536,14 @@ fn listen(text: &str) -> Option<Listen> {
     };
     let address = address.filter(|address| !matches!(&**address, "*" | "0.0.0.0"));
     Some(Listen { address, port: port.parse().ok().filter(|port| *port > 0)? })
+}
+
+/// `key=value` words; anything else is a mistake.
+fn only_words(args: &[Arg], at: &At, told: &mut Told) -> Vec<Word> {
+    let (words, others) = words(args, at);
+    if let Some(other) = others.first() {
+        let text = "Invalid ProxySet parameter. Parameter must be in the form 'key=value'";
+        told.error(at, text.to_owned(), Some(format!("write {other}=...")));
+    }
+    words
 }

@@ -23,6 +23,7 @@ pub(super) struct Ssl {
     verify: Option<bool>,
     ca: Option<PathBuf>,
     check_name: Option<bool>,
+    check_cn: Option<bool>,
     machine: Option<PathBuf>,
 }
 
@@ -52,13 +53,18 @@ impl Ssl {
                 };
             }
             "SSLCACertificateFile" => self.client_ca = path(),
-            "SSLProxyVerify" => self.verify = Some(first.eq_ignore_ascii_case("require")),
+            // A member always shows one, so that it can be wrong.
+            "SSLProxyVerify" => {
+                let words = ["require", "optional"];
+                self.verify = Some(words.iter().any(|word| first.eq_ignore_ascii_case(word)));
+            }
             "SSLProxyCACertificateFile" => self.ca = path(),
             "SSLProxyCheckPeerName" => self.check_name = Some(on(first)),
             "SSLProxyMachineCertificateFile" => self.machine = path(),
             "SSLProxyEngine" => self.members = Some(on(first)),
             // Dates are always looked at where anything is.
-            "SSLProxyCheckPeerExpire" | "SSLProxyCheckPeerCN" | "SSLCertificateChainFile" => {}
+            "SSLProxyCheckPeerCN" => self.check_cn = Some(on(first)),
+            "SSLProxyCheckPeerExpire" | "SSLCertificateChainFile" => {}
             _ => return false,
         }
         true
@@ -72,7 +78,9 @@ impl Ssl {
     /// What is believed of members; `self` counts before `outer`.
     pub(super) fn members(&self, outer: &Ssl) -> PoolTls {
         let require = self.verify.or(outer.verify).unwrap_or(false);
-        let name = self.check_name.or(outer.check_name).unwrap_or(true);
+        // Without the one, the other must be asked for.
+        let cn = self.check_cn.or(outer.check_cn) == Some(true);
+        let name = cn || self.check_name.or(outer.check_name).unwrap_or(true);
         let machine = self.machine.as_ref().or(outer.machine.as_ref());
         PoolTls {
             verify: match (require, name) {
