@@ -41,6 +41,8 @@ pub(super) struct Order {
     pub(super) connections: usize,
     /// A new connection for each request.
     pub(super) close: bool,
+    /// Datagrams under way in each flow that is used again.
+    pub(super) at_once: usize,
     /// Requests a second; 0: each connection asks again as soon as it has its answer.
     pub(super) rate: f64,
     pub(super) warmup: Duration,
@@ -239,6 +241,7 @@ impl Order {
             "headers": self.headers,
             "connections": self.connections,
             "close": self.close,
+            "at_once": self.at_once,
             "rate": self.rate,
             "command": self.command,
             "copies": self.copies,
@@ -263,6 +266,7 @@ impl Order {
             headers: value["headers"].as_str()?.to_owned(),
             connections: number("connections")?,
             close: value["close"].as_bool()?,
+            at_once: number("at_once")?,
             rate: value["rate"].as_f64()?,
             command: words.map(str::to_owned).collect(),
             copies: number("copies")?,
@@ -323,6 +327,7 @@ mod tests {
             headers: "X: y\r\n".to_owned(),
             connections: 64,
             close: true,
+            at_once: 8,
             rate: 0.0,
             command: vec!["h2load".to_owned(), "-H".to_owned(), "a: b".to_owned()],
             copies: 1,

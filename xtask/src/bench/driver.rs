@@ -79,6 +79,7 @@ impl Driver {
             headers: row.setup.headers().to_owned(),
             connections: row.connections,
             close: row.close,
+            at_once: row.at_once,
             rate,
             warmup,
             window,

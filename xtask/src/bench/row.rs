@@ -42,6 +42,8 @@ pub(super) struct Row {
     pub(super) connections: usize,
     /// A new connection for each request.
     pub(super) close: bool,
+    /// Datagrams under way in each flow that is used again.
+    pub(super) at_once: usize,
     pub(super) setup: Setup,
     /// A program that offers the load, where the bench's own generator cannot.
     pub(super) tool: Option<Tool>,
@@ -59,6 +61,7 @@ const PLAIN: Row = Row {
     upload: 0,
     connections: 1,
     close: false,
+    at_once: 8,
     setup: Setup::Base,
     tool: None,
     main: false,
@@ -258,10 +261,20 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "udp-64",
-        title: "UDP: a datagram of 64 B and its echo, 64 flows",
+        title: "UDP: a datagram of 64 B and its echo, 64 flows, 8 under way in each",
         mode: Mode::Udp,
         size: 64,
         connections: 64,
+        target: Some(0.67),
+        ..PLAIN
+    },
+    Row {
+        name: "udp-burst",
+        title: "UDP: the same with 4 flows, 64 under way in each",
+        mode: Mode::Udp,
+        size: 64,
+        connections: 4,
+        at_once: 64,
         target: Some(0.67),
         ..PLAIN
     },

@@ -13,8 +13,6 @@ use super::{Offered, Order, UDP_CLIENT, UDP_ORIGIN, any_port, percentiles, watch
 
 /// Bytes that the kernel may keep for a socket of an origin.
 const ORIGIN_BUFFER: usize = 4 << 20;
-/// Datagrams under way on each socket that is used again; one on a socket that is not.
-const WINDOW: usize = 8;
 /// Without an answer for this long, what was under way counts as lost and is sent again.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -93,8 +91,9 @@ impl UdpLoad {
         }
     }
 
+    /// Datagrams under way on each socket: one, where it is not used again.
     fn window(&self) -> usize {
-        if self.order.close { 1 } else { WINDOW }
+        if self.order.close { 1 } else { self.order.at_once }
     }
 
     fn open(&self, epoll: &OwnedFd, index: usize) -> io::Result<Flow> {
