@@ -450,12 +450,13 @@ impl Pool {
         }
     }
 
-    /// Begins the count of a policy of Apache's anew: turns, and what was moved where that counts.
+    /// Begins the count of a policy of Apache's anew: what was moved where that counts, or else
+    /// turns.
     pub fn begin_anew(&self, policy: Policy) {
         for member in &self.members {
-            member.credit.store(0, Relaxed);
-            if policy == Policy::ByTraffic {
-                member.forget_traffic();
+            match policy {
+                Policy::ByTraffic => member.forget_traffic(),
+                _ => member.credit.store(0, Relaxed),
             }
         }
     }

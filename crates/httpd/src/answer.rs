@@ -7,7 +7,7 @@ use crate::page::{PROXY_ERROR, document_of, page, phrase};
 use crate::passage::{Passage, Verdict};
 use crate::rewrite;
 use crate::scene::Stage;
-use crate::site::{Document, Mapping, Via};
+use crate::site::{BadFields, Document, Mapping, Via};
 
 /// Which member was chosen, and why.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -43,7 +43,11 @@ impl Passage {
         }
         let member = balancer.members.get(chosen.member);
         self.env.set("BALANCER_NAME", balancer.url.as_bytes());
-        self.env.set("BALANCER_WORKER_NAME", member.map_or("", |member| &member.url));
+        // A socket is no part of the name here.
+        let url = member.map_or("", |member| &*member.url);
+        let url =
+            url.strip_prefix("unix:").and_then(|url| url.split_once('|')).map_or(url, |u| u.1);
+        self.env.set("BALANCER_WORKER_NAME", url);
         self.env.set("BALANCER_WORKER_ROUTE", member.map_or("", |member| &member.route));
         match &chosen.session {
             Some((name, route)) => {
@@ -68,6 +72,11 @@ impl Passage {
             Some((true, codes)) => codes.contains(&status),
             _ => false,
         }
+    }
+
+    /// What becomes of lines without a colon in the head of an answer.
+    pub fn bad_fields(&self) -> BadFields {
+        self.server().bad_fields
     }
 
     /// Keeps what a page in the place of a member's answer still tells of that: its phrase, and

@@ -39,4 +39,4 @@ pub use headers::{Fields, Times};
 pub use passage::{Asked, HeadSize, Passage, Toward, Verdict};
 pub use range::Part;
 pub use scene::TlsFacts;
-pub use site::{Handler, Sites};
+pub use site::{BadFields, Handler, Sites};

@@ -89,10 +89,10 @@ impl TlsFacts {
         }
         let name = self.cipher.trim_start_matches("TLS_").replace("_WITH", "");
         let name = name.replace("AES_128", "AES128").replace("AES_256", "AES256");
-        name.replace("_SHA256", "")
-            .replace('_', "-")
-            .replace("AES128-GCM", "AES128-GCM-SHA256")
-            .replace("GCM-SHA384", "GCM-SHA384")
+        match name.replace('_', "-") {
+            short if short.contains("CHACHA20") => short.trim_end_matches("-SHA256").to_owned(),
+            whole => whole,
+        }
     }
 
     /// All variables, as `SSLOptions +StdEnvVars` sets them.

@@ -124,6 +124,8 @@ pub struct Site {
     pub timeout: Option<Duration>,
     /// `ProxyMaxForwards`.
     pub max_forwards: Option<u32>,
+    /// `ProxyBadHeader`.
+    pub bad_fields: BadFields,
     /// `TraceEnable`.
     pub no_trace: bool,
     /// How large heads may be.
@@ -136,6 +138,18 @@ pub struct Site {
     pub persist: bool,
     /// `ProxyHCExpr`s; `None` where there are no checks at all.
     pub check_exprs: Option<Vec<CheckExpr>>,
+}
+
+/// `ProxyBadHeader`: what becomes of lines without a colon in the head of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BadFields {
+    /// The answer is an error.
+    #[default]
+    Errors,
+    /// They are left out.
+    Ignored,
+    /// The first one begins the body.
+    Bodies,
 }
 
 /// `LimitRequestLine`, `LimitRequestFields`, `LimitRequestFieldSize`: those of the server that is

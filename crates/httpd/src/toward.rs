@@ -31,9 +31,10 @@ impl Passage {
         (self.place.preserve_host == Some(true) && !host.is_empty()).then_some(host)
     }
 
-    /// Whether a member is to serve it.
-    pub fn is_proxied(&self) -> bool {
-        matches!(self.verdict, Verdict::Proxy(_))
+    /// Whether the member was found by the route of the client's session.
+    pub fn is_bound(&self) -> bool {
+        let route = self.env.get("BALANCER_SESSION_ROUTE");
+        route.is_some_and(|route| !route.is_empty()) && !self.env.has("BALANCER_ROUTE_CHANGED")
     }
 
     /// Whether the member is to ask for the body itself (`Proxy100Continue`).

@@ -73,6 +73,7 @@ failures! {
     MEMBER_RESET = 502 "member-reset" Upstream, "The member reset the connection before its answer began.";
     MEMBER_REFUSED = 502 "member-refused" Upstream, "The member refused a stream of HTTP/2, or said goodbye, before it did anything about the request.";
     MEMBER_TIMEOUT = 504 "member-timeout" Upstream, "The member did not begin its answer within timeouts.response.";
+    LATE_CONTAINER = 504 "late-container" Upstream, "A member that speaks AJP answered a ping, and then did not begin its answer in time.";
     MEMBER_STALLED = 504 "member-stalled" Upstream, "The member paused within its answer for longer than timeouts.response.";
     MEMBER_CUT = 502 "member-cut" Upstream, "The member closed or reset within its answer.";
     OVERRIDDEN = 502 "status-overridden" Upstream, "The member answered a status for which the configuration (ProxyErrorOverride) has a page of its own.";

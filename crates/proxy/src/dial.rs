@@ -46,6 +46,8 @@ pub(crate) struct Upstream {
     pub(crate) member: usize,
     /// Affinity was honoured.
     pub(crate) bound: bool,
+    /// How long nothing may move after an upgrade, where httpd's rules say so.
+    pub(crate) quiet: Option<Duration>,
 }
 
 /// What a dial depends on, and what happened to earlier attempts of the exchange.
@@ -103,7 +105,10 @@ impl Dialing<'_> {
             let failure = match self.reach(&guard).await {
                 Ok((stream, buffer, reused)) => {
                     let (pool, member) = (self.pool.id, at);
-                    return Ok(Upstream { stream, buffer, guard, reused, pool, member, bound });
+                    let quiet = None;
+                    let upstream =
+                        Upstream { stream, buffer, guard, reused, pool, member, bound, quiet };
+                    return Ok(upstream);
                 }
                 Err(failure) => failure,
             };

@@ -37,6 +37,8 @@ pub(crate) struct Watch<'a> {
     pub(crate) guard: &'a Guard,
     /// Without a byte in either direction for this long, the relay ends.
     pub(crate) idle: Duration,
+    /// Connections on which nothing moved are closed, not reset.
+    pub(crate) gently: bool,
 }
 
 /// How a relay ended.
@@ -95,7 +97,8 @@ pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -
         })
         .await
     };
-    if broken.is_some() {
+    let quiet = watch.gently && broken == Some(Failure::IDLE_TIMEOUT);
+    if broken.is_some() && !quiet {
         // What one side broke off, the other must not take for complete.
         client.stream.reset_on_close();
         member.stream.reset_on_close();

@@ -108,6 +108,7 @@ async fn serve(client: &mut Client, told: Told, tally: &mut Tally) -> Result<(),
     let early = std::mem::take(&mut client.buffer);
     let ended = {
         let watch = Watch {
+            gently: false,
             core: &client.core,
             place: &client.place,
             listener: client.listener,

@@ -116,11 +116,10 @@ fn request(
     out: &mut Vec<u8>,
 ) -> Result<(), Gone> {
     let (asked, facts) = (&front.asked, &front.asked.facts);
-    let (name, port) = match facts.host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
-        _ => (&*facts.host, None),
+    let name = match facts.host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => &*facts.host,
     };
-    let usual = if facts.https { 443 } else { 80 };
     let request = Request {
         method: &asked.method,
         protocol: b"HTTP/1.1",
@@ -128,14 +127,14 @@ fn request(
         remote_addr: facts.client.as_bytes(),
         remote_host: None,
         server_name: name.as_bytes(),
-        server_port: port.unwrap_or(if facts.host.is_empty() { facts.local_port } else { usual }),
+        server_port: facts.local_port,
         is_tls: facts.https,
         body,
         query: asked.query.as_deref(),
         secret: manner.secret.as_ref().map(|secret| secret.as_bytes()),
         remote_port: Some(facts.client_port),
         local_addr: Some(facts.local.as_bytes()),
-        route: Some(manner.route.as_bytes()).filter(|route| !route.is_empty()),
+        route: Some(manner.route.as_bytes()).filter(|route| facts.is_bound && !route.is_empty()),
         tls: Tls::default(),
     };
     let fields = asked.fields.iter().map(|(name, value)| (&name[..], &value[..]));

@@ -47,6 +47,8 @@ pub(super) struct Facts {
     pub(super) host: String,
     /// The path and query the client asked for.
     pub(super) target: String,
+    /// The member was found by the route of the client's session.
+    pub(super) is_bound: bool,
 }
 
 impl Front {
@@ -210,6 +212,7 @@ impl Facts {
             https: next() == "1",
             host: next(),
             target: next(),
+            is_bound: next() == "1",
         }
     }
 }

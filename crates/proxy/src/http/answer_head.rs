@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use evenkeel_httpd::{Fields, Part, Passage};
+use evenkeel_httpd::{BadFields, Fields, Part, Passage};
 use evenkeel_plan::{CookieAffinity, RetryOn, Reverse};
 use evenkeel_wire::http1::{Field, Framing, Known, ResponseHead, Version, write};
 
@@ -61,6 +61,12 @@ impl Answering<'_> {
     /// Whether httpd's rules decide.
     pub(crate) fn is_ruled(&self) -> bool {
         self.passage.borrow().is_some()
+    }
+
+    /// What becomes of lines without a colon.
+    pub(crate) fn bad_fields(&self) -> BadFields {
+        let passage = self.passage.borrow();
+        passage.as_ref().map_or(BadFields::Errors, |passage| passage.bad_fields())
     }
 
     /// Whether rules keep interim answers from the client.

@@ -12,7 +12,7 @@ use evenkeel_wire::http1::{
     BodyReader, Field, Framing, Limits, Parsed, ResponseHead, Version, write,
 };
 
-use evenkeel_httpd::Part;
+use evenkeel_httpd::{BadFields, Part};
 
 use crate::cause::Failure;
 use crate::http::answer_head::Answering;
@@ -103,8 +103,11 @@ impl Download<'_> {
 
     async fn receive_head(&mut self) -> Result<(), Failure> {
         self.answer.reset();
+        let bad_fields = self.answering.bad_fields();
         loop {
-            if !self.buffer.is_empty() {
+            // Lines without a colon can only be found in a whole head.
+            let whole = bad_fields == BadFields::Errors || self.mended(bad_fields);
+            if !self.buffer.is_empty() && whole {
                 let (answer, bytes) = (&mut *self.answer, self.buffer.bytes());
                 let ruled = self.answering.is_ruled();
                 let parsed = match ruled {
@@ -136,6 +139,37 @@ impl Download<'_> {
                 self.guard.first_byte(evenkeel_balance::Micros(clock::now().0));
             }
         }
+    }
+
+    /// Takes lines without a colon out of the head at the front of the buffer; false when the head
+    /// is not whole yet.
+    fn mended(&mut self, what: BadFields) -> bool {
+        let bytes = self.buffer.bytes();
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return bytes.len() >= self.limits.head_bytes;
+        };
+        let mut lines = bytes[..end + 2].split_inclusive(|b| *b == b'\n');
+        let mut head = lines.next().unwrap_or_default().to_vec();
+        let mut rest = &bytes[end..];
+        let mut at = head.len();
+        for line in lines {
+            if line.contains(&b':') || line.starts_with(b" ") || line.starts_with(b"\t") {
+                head.extend_from_slice(line);
+            } else if what == BadFields::Bodies {
+                // The empty line that ends the head, and all that follows; httpd loses the line.
+                head.extend_from_slice(b"\r\n");
+                rest = &bytes[at + line.len()..];
+                break;
+            }
+            at += line.len();
+        }
+        let rest = if rest.starts_with(b"\r\n\r\n") { &rest[2..] } else { rest };
+        let mended = [&head[..], rest].concat();
+        if mended != bytes {
+            self.buffer.clear();
+            self.buffer.extend(&mended);
+        }
+        true
     }
 
     fn lines_fit(&self) -> Result<(), Failure> {

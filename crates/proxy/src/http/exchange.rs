@@ -2,10 +2,11 @@
 //! forward → respond → record.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_balance::{Micros, Outcome, Tried};
 use evenkeel_net::clock;
-use evenkeel_plan::RetryOn;
+use evenkeel_plan::{MemberProtocol, RetryOn};
 use evenkeel_tls::ServerName as TlsName;
 
 use crate::cause::{Failure, Side};
@@ -185,9 +186,8 @@ pub(crate) async fn balanced(
         tally.first_byte = upstream.guard.first_byte_after();
         match result {
             Ok(done) => {
-                let asked_to_close = !scratch.head.keep_alive;
-                let once = dialing.tls_name.is_some() || carries_one(scratch, &upstream);
-                return Ok(settle(session, pool, upstream, done, (asked_to_close, once), tally));
+                let ends = ends(scratch, &dialing, &mut upstream, listener);
+                return Ok(settle(session, pool, upstream, done, ends, tally));
             }
             Err(failure) => {
                 let now = Micros(clock::now().0);
@@ -196,7 +196,10 @@ pub(crate) async fn balanced(
                 // For httpd, a fresh connection that ends without a word is an error only later on
                 // a client's connection.
                 let later = scratch.passage.is_some() && session.served > 1 && !upstream.reused;
-                upstream.guard.report(outcome(failure, stale, later), now);
+                let failure =
+                    in_words_of_its_own(failure, pool, upstream.member, dialing.repeatable);
+                let unblamed = stale || is_late_container(failure, pool);
+                upstream.guard.report(outcome(failure, unblamed, later), now);
                 let again = !begun && !progress.streamed.get();
                 let harmless = dialing.repeatable || is_harmless(failure);
                 let Some(cause) = retry_cause(failure).filter(|_| again && harmless) else {
@@ -228,10 +231,32 @@ fn preserved_name(scratch: &Scratch, pool: &PoolRt) -> Option<TlsName<'static>> 
     own.into_iter().any(|own| *own != name).then_some(name)
 }
 
-/// Whether rules let a connection to the member carry one request only.
-fn carries_one(scratch: &Scratch, upstream: &Upstream) -> bool {
+/// How long nothing may move after an upgrade: as long as the client or the member may be silent.
+fn quiet_time(
+    scratch: &Scratch,
+    upstream: &Upstream,
+    listener: &ListenerRt,
+    pool: &PoolRt,
+) -> Option<Duration> {
+    let passage = scratch.passage.as_ref()?;
+    let own = passage.member(upstream.member).and_then(|member| member.timeout);
+    let member = own.or_else(|| passage.timeout()).unwrap_or(pool.plan.timeouts.response);
+    Some(member.max(listener.plan.timeouts.send))
+}
+
+/// Whether the client asked for the end of its connection, and whether that to the member carries
+/// one request only.
+fn ends(
+    scratch: &Scratch,
+    dialing: &Dialing<'_>,
+    upstream: &mut Upstream,
+    listener: &ListenerRt,
+) -> (bool, bool) {
+    upstream.quiet = quiet_time(scratch, upstream, listener, dialing.pool);
     let passage = scratch.passage.as_ref();
-    passage.is_some_and(|passage| passage.manner().once || passage.is_lone(upstream.member))
+    let once =
+        passage.is_some_and(|passage| passage.manner().once || passage.is_lone(upstream.member));
+    (!scratch.head.keep_alive, once || dialing.tls_name.is_some())
 }
 
 /// Whether a request that may have reached a member is sent again after a kept connection ended
@@ -328,6 +353,37 @@ fn settle(
     }
 }
 
+/// Members that speak AJP or FastCGI.
+fn is_foreign(pool: &PoolRt) -> bool {
+    matches!(pool.plan.spoken(), MemberProtocol::Ajp | MemberProtocol::FastCgi)
+}
+
+/// A container that was there and took its time all the same: nobody else is asked then.
+fn is_late_container(failure: Failure, pool: &PoolRt) -> bool {
+    pool.plan.spoken() == MemberProtocol::Ajp && failure == Failure::LATE_CONTAINER
+}
+
+/// What httpd calls a failure of a member that speaks AJP or FastCGI.
+fn in_words_of_its_own(
+    failure: Failure,
+    pool: &PoolRt,
+    member: usize,
+    repeatable: bool,
+) -> Failure {
+    let own = pool.plan.rules.as_ref().and_then(|rules| rules.member(member));
+    let is_late = failure == Failure::MEMBER_TIMEOUT;
+    match pool.plan.spoken() {
+        MemberProtocol::Ajp if is_late && own.is_some_and(|own| own.ping.is_some()) => {
+            Failure::LATE_CONTAINER
+        }
+        MemberProtocol::Ajp if (is_late || is_silent_end(failure)) && !repeatable => {
+            Failure { status: 500, ..failure }
+        }
+        MemberProtocol::FastCgi if is_silent_end(failure) => Failure { status: 503, ..failure },
+        _ => failure,
+    }
+}
+
 /// Apache's policies come with its statuses: a member that is late is a bad gateway.
 pub(crate) fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
     let late_is_timeout = pool.plan.rules.as_ref().is_some_and(|rules| rules.late_is_timeout);
@@ -337,7 +393,7 @@ pub(crate) fn in_apaches_words(failure: Failure, pool: &PoolRt) -> Failure {
         504 if failure == Failure::CONNECT_TIMEOUT && pool.plan.policy.is_apache() => {
             Failure { status: 503, ..failure }
         }
-        504 if pool.plan.policy.is_apache() && !late_is_timeout => {
+        504 if pool.plan.policy.is_apache() && !late_is_timeout && !is_foreign(pool) => {
             Failure { status: 502, ..failure }
         }
         502 if failure == Failure::MEMBER_TLS && pool.plan.policy.is_apache() => {

@@ -232,14 +232,15 @@ pub(crate) fn write_head(session: &Session, scratch: &mut Scratch, pool: &PoolRt
 fn facts(passage: &Passage, target: &[u8], out: &mut Vec<u8>) {
     let facts = &passage.facts;
     let text = format!(
-        "{} {} {} {} {} {} {}",
+        "{} {} {} {} {} {} {} {}",
         facts.client,
         facts.client_port,
         facts.local.ip(),
         facts.local.port(),
         u8::from(facts.https),
         String::from_utf8_lossy(&facts.host),
-        String::from_utf8_lossy(target)
+        String::from_utf8_lossy(target),
+        u8::from(passage.is_bound())
     );
     write::field(out, foreign::FACTS, text.as_bytes());
 }
@@ -363,12 +364,12 @@ fn reason(failure: Failure) -> Option<&'static str> {
         500 if failure.cause == Failure::MEMBER_TLS.cause => {
             Some("Error during SSL Handshake with remote server")
         }
-        502 | 504 if failure.cause == Failure::OVERRIDDEN.cause => None,
+        502 if failure.cause == Failure::OVERRIDDEN.cause => None,
         502 if failure.cause == Failure::TOO_MANY_INTERIM.cause => {
             Some("Too many interim responses from origin server")
         }
         502 if failure.cause == Failure::BAD_UPGRADE.cause => Some("Unexpected Upgrade"),
-        502 | 504 => Some("Error reading from remote server"),
+        502 => Some("Error reading from remote server"),
         _ => None,
     }
 }

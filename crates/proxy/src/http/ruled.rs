@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use evenkeel_httpd::{Sites, Verdict};
+use evenkeel_plan::MemberProtocol;
 use evenkeel_wire::http1::{Framing, Method};
 
 use crate::cause::Failure;
@@ -27,7 +28,8 @@ pub(crate) async fn serve<'s>(
     if let Err(failure) = passing::begin(session, scratch, listener, sites) {
         return (None, Err(failure));
     }
-    let goes_on = scratch.passage.as_ref().is_some_and(|passage| passage.is_proxied());
+    let pool = scratch.passage.as_ref().and_then(|passage| passing::route(passage, snapshot));
+    let goes_on = pool.is_some_and(|(_, pool)| pool.plan.spoken() == MemberProtocol::Http);
     if goes_on && let Err(failure) = prefetch::prepare(session, scratch, listener).await {
         return (None, Err(failure));
     }

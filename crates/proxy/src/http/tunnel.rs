@@ -11,11 +11,10 @@ use crate::relay::{self, Side, Watch};
 
 /// Passes bytes until both sides have ended, one fails, or nothing moved for the tunnel time.
 pub(crate) async fn run(mut session: Session, upstream: Box<Upstream>) {
-    let Upstream { mut stream, buffer, guard, pool, .. } = *upstream;
+    let Upstream { mut stream, buffer, guard, pool, quiet, .. } = *upstream;
     let snapshot = session.core.snapshot();
-    let idle = snapshot
-        .listener(session.listener)
-        .map_or(Duration::from_secs(3600), |l| l.plan.timeouts.tunnel);
+    let own = snapshot.listener(session.listener).map(|l| l.plan.timeouts.tunnel);
+    let idle = quiet.or(own).unwrap_or(Duration::from_secs(3600));
     // A tunnel may last for days; the snapshot it began with must not.
     drop(snapshot);
     session.core.metrics.borrow_mut().tunnel_opened(session.listener);
@@ -27,6 +26,7 @@ pub(crate) async fn run(mut session: Session, upstream: Box<Upstream>) {
         pool,
         guard: &guard,
         idle,
+        gently: quiet.is_some(),
     };
     let client = Side { stream: &mut session.stream, buffer: early };
     relay::run(client, Side { stream: &mut stream, buffer }, &watch).await;

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_httpd::BadFields;
 use evenkeel_httpd::access::Access;
 use evenkeel_httpd::remote::RemoteIp;
 use evenkeel_httpd::rewrite;
@@ -186,6 +187,8 @@ struct Server {
     head_fields: Option<usize>,
     head_field: Option<usize>,
     logs: logs::Logs,
+    /// `ProxyBadHeader`.
+    bad_fields: Option<BadFields>,
     /// `ProxySourceAddress`.
     source: Option<IpAddr>,
     /// `ProxyBlock`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use evenkeel_httpd::BadFields;
+
 use super::Server;
 use super::server::on;
 use crate::apache::meaning::Told;
@@ -54,12 +56,9 @@ pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mu
             _ => Err("ProxyHCTPsize must be >= 0".to_owned()),
         },
         ("ProxyBadHeader", [word]) => match &*word.to_ascii_lowercase() {
-            "iserror" => Ok(()),
-            "ignore" | "startbody" => {
-                let text = format!("ProxyBadHeader {word}: such an answer is a 502 all the same");
-                told.warning(&directive.at, text, None);
-                Ok(())
-            }
+            "iserror" => bad_fields(server, BadFields::Errors),
+            "ignore" => bad_fields(server, BadFields::Ignored),
+            "startbody" => bad_fields(server, BadFields::Bodies),
             _ => Err("ProxyBadHeader must be one of: IsError | Ignore | StartBody".to_owned()),
         },
         ("ProxyStatus", [word]) => match &*word.to_ascii_lowercase() {
@@ -95,6 +94,11 @@ pub(super) fn bounded_line(directive: &Directive, server: &mut Server, told: &mu
         told.error(&directive.at, why, None);
     }
     true
+}
+
+fn bad_fields(server: &mut Server, what: BadFields) -> Result<(), String> {
+    server.bad_fields = Some(what);
+    Ok(())
 }
 
 /// Complains about a number with something behind it.

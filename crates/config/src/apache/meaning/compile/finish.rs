@@ -404,6 +404,7 @@ fn site(main: &Server, own: &Server, found: &[usize]) -> Site {
         remote_ip: remote::merged(main, own),
         timeout: times(own).or_else(|| times(main)),
         max_forwards: own.max_forwards.or(main.max_forwards),
+        bad_fields: own.bad_fields.or(main.bad_fields).unwrap_or_default(),
         no_trace: own.trace.or(main.trace) == Some(false),
         limits: head_limits(main, own),
         logs: Vec::new(),

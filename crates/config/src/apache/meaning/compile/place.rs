@@ -139,25 +139,10 @@ impl Making {
     ) -> bool {
         let args: Vec<&str> = directive.args.iter().map(|arg| &*arg.text).collect();
         match (&*directive.canonical, &args[..]) {
-            ("ProxyPreserveHost", [word, ..]) => place.preserve_host = Some(on(word)),
-            ("ProxyAddHeaders", [word, ..]) => place.add_headers = Some(on(word)),
-            ("Proxy100Continue", [word, ..]) => place.forwards_expectation = Some(on(word)),
-            ("SSLOptions", words) => {
-                for word in words {
-                    let (sign, name) = word.split_at(usize::from(word.starts_with(['+', '-'])));
-                    if name.eq_ignore_ascii_case("StdEnvVars") {
-                        place.tls_variables = Some(sign != "-");
-                    }
-                }
-            }
-            ("ProxyWebsocketFallbackToProxyHttp", [word, ..]) => {
-                place.websocket_fallback = Some(on(word));
-            }
             ("ProxyErrorOverride", [word, codes @ ..]) => match overridden(word, codes) {
                 Ok(read) => place.error_override = Some(read),
                 Err(why) => told.error(&directive.at, why, None),
             },
-            ("ProxyPassInterpolateEnv", [word]) => place.interpolates = Some(on(word)),
             // It is about what httpd serves itself; requests that are passed on are not limited.
             ("LimitRequestBody", [number]) => {
                 if number.parse::<u64>().is_err() {
@@ -203,10 +188,33 @@ impl Making {
                     Err(why) => told.error(&directive.at, why, None),
                 }
             }
-            _ => return false,
+            _ => return flag_line(&directive.canonical, &args, place),
         }
         true
     }
+}
+
+/// What is on or off; false when it is something else.
+fn flag_line(name: &str, args: &[&str], place: &mut Place) -> bool {
+    let flag = match name {
+        "ProxyPreserveHost" => &mut place.preserve_host,
+        "ProxyAddHeaders" => &mut place.add_headers,
+        "Proxy100Continue" => &mut place.forwards_expectation,
+        "ProxyPassInterpolateEnv" => &mut place.interpolates,
+        "ProxyWebsocketFallbackToProxyHttp" => &mut place.websocket_fallback,
+        "SSLOptions" => {
+            for word in args {
+                let (sign, name) = word.split_at(usize::from(word.starts_with(['+', '-'])));
+                if name.eq_ignore_ascii_case("StdEnvVars") {
+                    place.tls_variables = Some(sign != "-");
+                }
+            }
+            return true;
+        }
+        _ => return false,
+    };
+    *flag = args.first().map(|word| on(word));
+    true
 }
 
 fn reverse(
