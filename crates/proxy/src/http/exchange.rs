@@ -174,12 +174,11 @@ pub(crate) async fn balanced(
         if let Some(passage) = &mut scratch.passage {
             passage.chose(&binding.chosen(upstream.member, passage));
         }
-        let progress = Progress::default();
+        let progress = &Progress::default();
         let may = |cause| dialing.repeatable || cause == RetryOn::GrpcUnavailable;
-        let again = |cause| may(cause) && dialing.more() && dialing.again(cause);
+        let again = &|cause| may(cause) && dialing.more() && dialing.again(cause);
         let cookie = binding.cookie(pool, &upstream);
         let announced = joined(scratch.announced.clone(), binding.announce(pool, &upstream));
-        let (again, progress) = (&again, &progress);
         let forwarded = Forwarding { listener, route, pool, again, cookie, announced, progress };
         let result = forwarded.run(session, scratch, &mut upstream).await;
         tally.take(progress, scratch.head.len);
