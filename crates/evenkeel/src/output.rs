@@ -7,8 +7,11 @@ use tracing_subscriber::EnvFilter;
 
 /// Log lines go to standard error; times are the reader's business when systemd keeps them.
 pub(crate) fn begin_log(level: Option<&str>) {
-    let filter = EnvFilter::try_new(level.unwrap_or("info,hickory_resolver=off,hickory_net=off"))
-        .unwrap_or_else(|_| EnvFilter::new("info"));
+    // What clients do wrong in HTTP/2 is counted by its cause; its engine would write a line for
+    // each, as often as they like.
+    let usual = "info,h2=error,hickory_resolver=off,hickory_net=off";
+    let filter =
+        EnvFilter::try_new(level.unwrap_or(usual)).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

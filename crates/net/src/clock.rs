@@ -88,7 +88,12 @@ fn read() -> Micros {
 static EPOCH: OnceLock<(Instant, u64)> = OnceLock::new();
 
 fn epoch() -> (Instant, u64) {
-    (Instant::now(), boot_micros().saturating_add(DAY_MICROS))
+    let (now, boot) = (Instant::now(), boot_micros());
+    // Some time back, because the clocks of simulations need not have begun at the same moment.
+    match now.checked_sub(Duration::from_micros(DAY_MICROS)) {
+        Some(earlier) => (earlier, boot),
+        None => (now, boot.saturating_add(DAY_MICROS)),
+    }
 }
 
 /// The wall clock, as time since 1970-01-01 UTC.

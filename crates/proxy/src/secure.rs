@@ -17,7 +17,7 @@ use evenkeel_net::{Buffer, Deadline, Stream, clock};
 use evenkeel_observe::access_log;
 use evenkeel_plan::Protocol;
 use evenkeel_tls::{ACME_TLS, CertificateDer, Server, ServerConfig};
-use evenkeel_wire::tls_hello::ClientHello;
+use evenkeel_wire::tls_hello::{ClientHello, Fault as HelloFault};
 
 use crate::cause::Failure;
 use crate::client::Client;
@@ -70,8 +70,12 @@ pub(crate) async fn begin(mut client: Client) -> Result<Client, Failure> {
     let hello = match detect::client_hello(&mut client).await {
         Ok(hello) => hello,
         Err(failure) => {
-            if http && client.buffer.bytes().first().is_some_and(u8::is_ascii_uppercase) {
-                in_clear(&mut client).await;
+            let first = client.buffer.bytes().first();
+            let fault = HelloFault::ALL.into_iter().find(|fault| fault.cause() == failure.cause);
+            if http && first.is_some_and(u8::is_ascii_uppercase) {
+                last_word(&mut client, IN_CLEAR).await;
+            } else if let Some(alert) = fault.and_then(|fault| fault.alert(first)) {
+                last_word(&mut client, &alert).await;
             }
             return Err(failure);
         }
@@ -121,12 +125,13 @@ const IN_CLEAR: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     Connection: close\r\n\r\n\
     400 Bad Request\ncause: tls-no-record\nThis port speaks https only.\n";
 
-/// Tells a client that came by the wrong scheme. Whether it hears it is its own affair.
-async fn in_clear(client: &mut Client) {
+/// Tells a client that came by the wrong scheme, or whose ClientHello is none. Whether it hears it is
+/// its own affair.
+async fn last_word(client: &mut Client, word: &[u8]) {
     let mut wait = Deadline::never();
     wait.set_after(clock::now(), PATIENCE);
     let (_, mut send) = client.stream.split();
-    if send.send_last(&mut [IoSlice::new(IN_CLEAR)], &mut wait).await.is_ok() {
+    if send.send_last(&mut [IoSlice::new(word)], &mut wait).await.is_ok() {
         // What follows is the end either way.
         let _ = send.finish().await;
     }

@@ -254,6 +254,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
         };
         told(path, &error.to_string(), help)
     };
+    // Opening a pipe would wait for whoever writes to it.
+    if !fs::metadata(path).map_err(why)?.is_file() {
+        return Err(told(path, "this is no regular file", "it must be a file that can be read"));
+    }
     let file = File::open(path).map_err(why)?;
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(why)?;
     match bytes.len() as u64 > FILE_MAX {

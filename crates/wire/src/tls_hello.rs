@@ -132,6 +132,17 @@ impl Fault {
             Fault::BadHello => "tls-bad-hello",
         }
     }
+
+    /// The record that tells the client so, if it speaks TLS at all by its first byte: an alert,
+    /// `unexpected_message` or `decode_error` (RFC 8446 section 6.2).
+    pub fn alert(self, first: Option<&u8>) -> Option<[u8; 7]> {
+        let description = match self {
+            Fault::NoTls if !first.is_some_and(|kind| (20..=24).contains(kind)) => return None,
+            Fault::NoTls | Fault::NoHello => 10,
+            Fault::TooLong | Fault::BadHello => 50,
+        };
+        Some([21, 3, 3, 0, 2, 2, description])
+    }
 }
 
 impl fmt::Display for Fault {

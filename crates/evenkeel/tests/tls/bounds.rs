@@ -28,6 +28,37 @@ fn hello() -> Vec<u8> {
 }
 
 #[test]
+fn bad_hellos_are_told_so_by_an_alert() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let site = certificates.make("site", "DNS:one.test", false);
+    let server = Server::start(&config(&listed(std::slice::from_ref(&site)), "", &origin));
+    let good = hello();
+    let mut odd = good.clone();
+    // The length of the list of cipher suites, behind record, message, version, random and session.
+    let at = 5 + 4 + 2 + 32;
+    let ciphers = at + 1 + usize::from(odd[at]);
+    odd[ciphers + 1] |= 1;
+    let mut other_message = good;
+    other_message[5] = 2;
+    let cases: [(&[u8], &[u8]); 4] = [
+        (&odd, &[21, 3, 3, 0, 2, 2, 50]),
+        (&other_message, &[21, 3, 3, 0, 2, 2, 10]),
+        (&[23, 3, 3, 0, 1, 0], &[21, 3, 3, 0, 2, 2, 10]),
+        // Who does not speak TLS is not spoken to.
+        (&[0x80; 40], &[]),
+    ];
+    for (bytes, answer) in cases {
+        let mut stream = TcpStream::connect(server.addr("web")).expect("a connection");
+        stream.set_read_timeout(Some(LONG)).expect("a time");
+        stream.write_all(bytes).expect("sent");
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard);
+        assert_eq!(heard, answer);
+    }
+}
+
+#[test]
 fn slow_handshakes_keep_nobody_out() {
     let Some(certificates) = Certificates::new() else { return };
     let origin = Origin::named("a");

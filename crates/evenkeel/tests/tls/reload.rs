@@ -33,8 +33,14 @@ fn renewed_certificates_are_taken_and_bad_ones_told() {
         assert_eq!(curl(&server, "one.test", &kept, &[]).as_deref(), Ok("a 200 0"), "{words}");
     }
 
+    // A pipe that nobody writes to must not keep anybody waiting.
+    std::fs::remove_file(&site.0).expect("it goes");
+    assert!(Command::new("mkfifo").arg(&site.0).status().is_ok_and(|status| status.success()));
+    assert!(wait_until(LONG, || server.stderr().contains("this is no regular file")));
+    assert_eq!(curl(&server, "one.test", &kept, &[]).as_deref(), Ok("a 200 0"));
+
     // A good one again, with another name.
-    let _ = std::fs::remove_file(&site.1);
+    let _ = (std::fs::remove_file(&site.0), std::fs::remove_file(&site.1));
     let site = certificates.make("site", "DNS:two.test", false);
     assert!(
         wait_until(LONG, || curl(&server, "two.test", &site.0, &[]).is_ok()),

@@ -56,7 +56,8 @@ impl Trailers {
 
 /// Fields that would change framing, routing or the connection are an attack and refused. The
 /// others the balancer knows are of no use so late, or dangerous where a server merges trailers
-/// into the head (`Cookie`, `Authorization`, `X-Forwarded-For`), and are left out.
+/// into the head (`Cookie`, `Authorization`, `X-Forwarded-For`), and are left out; so is what only
+/// a balancer may say of the connection (RFC 9440, RFC 8470).
 fn passes(name: &[u8]) -> Result<bool, Refusal> {
     let known = Known::of(name);
     if known == Known::Host || known == Known::ContentLength || known.is_hop_by_hop() {
@@ -65,6 +66,11 @@ fn passes(name: &[u8]) -> Result<bool, Refusal> {
     match disguise(name) {
         Disguise::Framing => Err(BAD_TRAILER),
         Disguise::Forwarding => Ok(false),
-        Disguise::None => Ok(known == Known::Other),
+        Disguise::None => Ok(known == Known::Other && !tells_of_connection(name)),
     }
+}
+
+fn tells_of_connection(name: &[u8]) -> bool {
+    let names: [&[u8]; 3] = [b"client-cert", b"client-cert-chain", b"early-data"];
+    names.iter().any(|told| told.eq_ignore_ascii_case(name))
 }

@@ -121,6 +121,10 @@ fn trailers_are_checked_and_normalised() {
         chunked("0\r\nCookie: a\r\nE: 1\r\nX_Forwarded_For: b\r\n\r\n"),
         ok("", 42, "E: 1\r\n")
     );
+    for told in ["Client-Cert: :AA:", "client-cert-chain: :AA:", "Early-Data: 1"] {
+        let input = format!("0\r\n{told}\r\nE: 1\r\n\r\n");
+        assert_eq!(chunked(&input), ok("", input.len(), "E: 1\r\n"));
+    }
     for (trailer, cause) in [
         ("Content-Length: 1", "bad-trailer"),
         ("transfer-encoding: chunked", "bad-trailer"),
