@@ -350,7 +350,8 @@ fn full_members_make_requests_wait_and_a_full_queue_refuses() {
     let origin = Origin::start("a", Answer::text("ok").delayed(Duration::from_millis(300)));
     let pool = "limits = { queue = 1 }\n[[pool.member]]\naddress = \"M\"\nmax_requests = 1\n"
         .replace('M', &origin.member());
-    let server = start(&config("", &[], &pool));
+    // One core takes requests in the order in which they came.
+    let server = start(&format!("[server]\ncores = 1\n{}", config("", &[], &pool)));
     let web = server.addr("web");
     let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(web)).collect();
     clients[0].send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
