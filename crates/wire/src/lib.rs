@@ -9,6 +9,7 @@ pub mod ajp;
 pub mod cookie;
 pub mod fastcgi;
 pub mod http1;
+pub mod http2;
 pub mod proxy_protocol;
 pub mod query;
 pub mod quic;

@@ -70,6 +70,16 @@ proptest! {
     }
 
     #[test]
+    fn blocks_of_fields_are_noise_or_read_back(
+        data in prop::collection::vec(any::<u8>(), 0..200),
+        lines in prop::collection::vec("([\\x01-\\x1f]|[A-Ca-c-]{0,3}:[x-z]{0,2}|date:[x-z]|)", 0..60),
+    ) {
+        checks::hpack::noise(&data);
+        checks::hpack::fields(&data);
+        checks::hpack::fields(lines.join("\n").as_bytes());
+    }
+
+    #[test]
     fn chunks_are_read_back(
         chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..8),
         trailers in prop::collection::vec("x-[a-z]{1,8}", 0..4),

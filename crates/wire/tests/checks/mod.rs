@@ -4,6 +4,7 @@
 
 pub mod ajp;
 pub mod fastcgi;
+pub mod hpack;
 
 use std::hash::DefaultHasher;
 
