@@ -31,7 +31,7 @@ struct Row {
     beyond: u32,
     /// The first code.
     first: u32,
-    /// Where the bytes of this length begin in `SORTED`.
+    /// Where the bytes of this length begin in `sorted`.
     at: u32,
 }
 
