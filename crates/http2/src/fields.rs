@@ -29,14 +29,22 @@ pub(crate) fn write_lines(out: &mut Vec<u8>, fields: &HeaderMap) -> bool {
     true
 }
 
+/// The names and values of lines. They were checked by the parser they come from; one that is no
+/// field all the same, or speaks of the connection, is left out.
+pub(crate) fn lines(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    lines.split(|byte| *byte == b'\n').filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        (!is_of_connection(name)).then_some((name, value))
+    })
+}
+
 /// Reads lines as fields. The lines were checked by the parser they come from; one that is no field
 /// all the same is left out.
 pub(crate) fn read_lines(lines: &[u8]) -> HeaderMap {
     let mut fields = HeaderMap::new();
-    for line in lines.split(|byte| *byte == b'\n') {
-        if let Some(colon) = line.iter().position(|byte| *byte == b':') {
-            put(&mut fields, &line[..colon], line[colon + 1..].trim_ascii());
-        }
+    for (name, value) in self::lines(lines) {
+        put(&mut fields, name, value);
     }
     fields
 }

@@ -1,79 +1,70 @@
-//! The connection of a client: from its preface to its GOAWAY.
+//! The connection of a client, from its preface to its GOAWAY: the machine's bytes in and out.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::io::IoSlice;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use evenkeel_net::{Buffer, Stream, Whole, clock};
-use h2::Reason;
-use h2::server::{Builder, Connection};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use evenkeel_net::{Buffer, Deadline, Stream, clock};
 
-use crate::PREFACE;
-use crate::guard::Guard;
-use crate::incoming::{End, Incoming};
-use crate::watched::Watched;
+use crate::engine::{Engine, Event, Settings};
+use crate::lane::{Lane, Shared};
+use crate::request::{Asked, write_key};
 
-/// Bytes that a client may send on one stream before any is taken: at 50 ms of distance, that is
-/// 5 MB a second for a single upload.
-const STREAM_WINDOW: u32 = 256 * 1024;
-/// Bytes that a client may send on all its streams before any is taken: what one connection can
-/// make us hold.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// Bytes of answers that wait per stream for the connection to take them.
-const SEND_BUFFER: usize = 64 * 1024;
-/// Streams reset by the client that nobody has looked at yet.
-const PENDING_RESETS: usize = 20;
-/// Streams reset by us that are remembered, for frames that were on their way.
-const REMEMBERED_RESETS: usize = 50;
-/// Streams that the engine may reset for errors of the client.
-const ERRORS_MAX: usize = 256;
-/// What RFC 9113 section 6.5.2 adds for each field when it counts the size of a head.
-const PER_FIELD: u32 = 32;
-
+/// Bytes received ahead of being heard.
+const AHEAD: usize = 64 * 1024;
+/// Frames that are heard before other connections get their turn.
+const FRAMES: u32 = 1000;
 /// Bytes read after the end.
 const FAREWELL_BYTES: usize = 64 * 1024;
 
-/// How a connection is served.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Settings {
-    /// Streams open at once; 100.
-    pub streams: u32,
-    /// Bytes of a head, names and values.
-    pub head_bytes: u32,
-    /// Fields of a head.
-    pub fields: u32,
-}
-
-/// The connection of a client.
+/// The connection of a client. Dropped, it ends the streams that are under way.
 pub struct Front {
-    connection: Connection<Watched, Bytes>,
-    stream: Rc<RefCell<Whole>>,
-    guard: Rc<RefCell<Guard>>,
-    ending: Option<&'static str>,
+    stream: Stream,
+    input: Buffer,
+    shared: Rc<Shared>,
+    /// Frames that may still be heard in this turn.
+    frames: u32,
 }
 
-/// Counts what a client did for good.
-pub struct Counter(Rc<RefCell<Guard>>);
+/// A request as it came.
+pub struct Incoming {
+    lane: Lane,
+    text: Vec<u8>,
+    asked: Asked,
+}
 
 /// What comes next on a connection.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it is moved once, and the large one is the usual one"
-)]
 pub enum Next {
     /// A request.
     Request(Incoming),
+    /// A request was refused for this cause, and its client told.
+    Refused(&'static str),
     /// The connection has ended. With a cause if it was the client's fault.
     Ended(Option<&'static str>),
 }
 
+impl Incoming {
+    /// The head of the request as HTTP/1.1, and the stream that its body comes from and its answer
+    /// goes to. `nonce`: random, for the handshake of a WebSocket. Dropping the stream before it
+    /// has all of an answer resets it.
+    pub fn open(self, nonce: impl FnOnce() -> [u8; 16]) -> (Buffer, Stream) {
+        let Incoming { lane, mut text, asked } = self;
+        if asked.socket {
+            write_key(nonce(), &mut text);
+        }
+        let mut head = Buffer::new();
+        head.extend(&text);
+        // The text is the machine's, and goes back to it for the next.
+        lane.give_back(text);
+        (head, Stream::Made(Box::new(lane)))
+    }
+}
+
 impl Front {
-    /// Answers the preface; `early` holds what was received of it. An error means that the
-    /// connection is of no use.
+    /// Says our settings and waits for the preface; `early` holds what was received of it. An error
+    /// means that the connection is of no use.
     ///
     /// # Errors
     /// The cause, if the client's bytes were no preface.
@@ -82,24 +73,37 @@ impl Front {
         early: Buffer,
         settings: &Settings,
     ) -> Result<Front, Option<&'static str>> {
-        let guard = Rc::new(RefCell::new(Guard::new(clock::now(), PREFACE.len())));
-        let stream = Rc::new(RefCell::new(Whole::new(stream, early)));
-        let watched = Watched { stream: stream.clone(), guard: guard.clone() };
-        let heads = settings.head_bytes.saturating_add(settings.fields.saturating_mul(PER_FIELD));
-        let handshake = Builder::new()
-            .max_concurrent_streams(settings.streams)
-            .max_header_list_size(heads)
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buffer_size(SEND_BUFFER)
-            .max_pending_accept_reset_streams(PENDING_RESETS)
-            .max_concurrent_reset_streams(REMEMBERED_RESETS)
-            .max_local_error_reset_streams(Some(ERRORS_MAX))
-            .enable_connect_protocol()
-            .handshake(watched);
-        match handshake.await {
-            Ok(connection) => Ok(Front { connection, stream, guard, ending: None }),
-            Err(error) => Err(cause(&error)),
+        let engine = RefCell::new(Engine::new(*settings, clock::now()));
+        let shared = Rc::new(Shared { engine, mover: Cell::new(None) });
+        let mut front = Front { stream, input: early, shared, frames: FRAMES };
+        poll_fn(|cx| front.poll_begun(cx)).await?;
+        Ok(front)
+    }
+
+    fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Option<&'static str>>> {
+        loop {
+            let sent = self.poll_send(cx);
+            let engine = self.shared.engine.borrow();
+            if engine.is_failed() {
+                return sent.map(|_| Err(engine.cause()));
+            }
+            if engine.has_begun() {
+                return Poll::Ready(Ok(()));
+            }
+            drop(engine);
+            if !self.input.is_empty() {
+                let mut engine = self.shared.engine.borrow_mut();
+                let (used, _) = engine.hear(self.input.bytes(), &mut 0, &clock::now);
+                self.input.consume(used);
+                if used > 0 || engine.is_failed() {
+                    continue;
+                }
+            }
+            match self.stream.split().0.poll_recv(cx, &mut self.input, AHEAD) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(Err(None)),
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 
@@ -107,78 +111,109 @@ impl Front {
     /// moves their frames.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
-            let polled = self.connection.poll_accept(cx);
-            let tripped = self.guard.borrow().tripped();
-            if let (Some(flood), None) = (tripped, self.ending) {
-                self.ending = Some(flood);
-                self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                continue;
+            let gone = matches!(self.poll_send(cx), Poll::Ready(Err(())));
+            let mut engine = self.shared.engine.borrow_mut();
+            if gone {
+                engine.break_off();
+                return Poll::Ready(Next::Ended(engine.cause()));
             }
-            return match polled {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(None) => Poll::Ready(Next::Ended(self.ending)),
-                Poll::Ready(Some(Err(error))) => {
-                    Poll::Ready(Next::Ended(self.ending.or_else(|| cause(&error))))
+            if engine.is_over() && engine.out().is_empty() {
+                return Poll::Ready(Next::Ended(engine.cause()));
+            }
+            if engine.is_hearing() && !self.input.is_empty() {
+                let (used, event) =
+                    engine.hear(self.input.bytes(), &mut self.frames, &clock::now);
+                self.input.consume(used);
+                match event {
+                    Some(Event::Request { id, asked }) => {
+                        let text = std::mem::take(&mut engine.text);
+                        drop(engine);
+                        let lane = Lane::new(self.shared.clone(), id, asked);
+                        return Poll::Ready(Next::Request(Incoming { lane, text, asked }));
+                    }
+                    Some(Event::Refused(cause)) => return Poll::Ready(Next::Refused(cause)),
+                    None if self.frames == 0 => {
+                        cx.waker().wake_by_ref();
+                        break;
+                    }
+                    None if used > 0 || !engine.is_hearing() => continue,
+                    None => {}
                 }
-                Poll::Ready(Some(Ok(_))) if self.ending.is_some() => continue,
-                Poll::Ready(Some(Ok((request, respond)))) => {
-                    Poll::Ready(Next::Request(Incoming::new(request, respond)))
+            }
+            if !engine.is_hearing() {
+                break;
+            }
+            drop(engine);
+            match self.stream.split().0.poll_recv(cx, &mut self.input, AHEAD) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => {
+                    let mut engine = self.shared.engine.borrow_mut();
+                    engine.break_off();
+                    return Poll::Ready(Next::Ended(engine.cause()));
                 }
-            };
+                Poll::Pending => break,
+            }
         }
+        self.frames = FRAMES;
+        self.shared.mover.set(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    /// Sends what there is to send. An error: the connection broke.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        let mut engine = self.shared.engine.borrow_mut();
+        while !engine.out().is_empty() {
+            let slices = [IoSlice::new(engine.out())];
+            match self.stream.split().1.poll_send(cx, &slices) {
+                Poll::Ready(Ok(sent @ 1..)) => engine.sent(sent),
+                Poll::Ready(_) => return Poll::Ready(Err(())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Tells the client to open no more streams; those that are open go on (RFC 9113 section 6.8).
     pub fn wind_down(&mut self) {
-        self.connection.graceful_shutdown();
+        self.shared.engine.borrow_mut().wind_down();
     }
 
-    /// Whether the client is being sent away for a flood.
+    /// Whether the client is being sent away for what it did.
     pub fn is_ending(&self) -> bool {
-        self.ending.is_some()
+        self.shared.engine.borrow().is_failed()
+    }
+
+    /// Requests under way.
+    pub fn open(&self) -> usize {
+        self.shared.engine.borrow().open()
+    }
+
+    /// Answers that were cut since this was last asked: their streams were reset.
+    pub fn take_cuts(&self) -> u32 {
+        self.shared.engine.borrow_mut().take_cuts()
     }
 
     /// After the end: reads on for a while, so that the client gets to read our last frames. A
     /// close with unread bytes would be a reset, which takes them away.
-    pub async fn farewell(self) {
-        let Front { connection, stream, .. } = self;
-        drop(connection);
-        let finish = |cx: &mut Context<'_>| Pin::new(&mut *stream.borrow_mut()).poll_shutdown(cx);
-        if poll_fn(finish).await.is_err() {
+    pub async fn farewell(mut self) {
+        self.shared.engine.borrow_mut().break_off();
+        let (mut recv, mut send) = self.stream.split();
+        if send.finish().await.is_err() {
             return;
         }
-        let (mut scrap, mut read) = ([0; 4096], 0);
+        let (mut scrap, mut read) = (Buffer::new(), 0);
         while read < FAREWELL_BYTES {
-            let mut buf = ReadBuf::new(&mut scrap);
-            let receive =
-                |cx: &mut Context<'_>| Pin::new(&mut *stream.borrow_mut()).poll_read(cx, &mut buf);
-            if poll_fn(receive).await.is_err() || buf.filled().is_empty() {
-                return;
+            match recv.recv(&mut scrap, AHEAD, &mut Deadline::never()).await {
+                Ok(n @ 1..) => read += n,
+                _ => return,
             }
-            read += buf.filled().len();
-        }
-    }
-
-    /// Where the ends of streams are told.
-    pub fn counter(&self) -> Counter {
-        Counter(self.guard.clone())
-    }
-}
-
-impl Counter {
-    /// A stream has ended.
-    pub fn ended(&self, end: End) {
-        if end == End::Answered {
-            self.0.borrow_mut().served();
+            scrap.clear();
         }
     }
 }
 
-/// Why the connection failed, if that was the client's doing.
-fn cause(error: &h2::Error) -> Option<&'static str> {
-    match error.reason() {
-        Some(Reason::ENHANCE_YOUR_CALM) if error.is_library() => Some("http2-resets"),
-        Some(_) if error.is_library() => Some("http2-protocol"),
-        _ => None,
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.shared.engine.borrow_mut().break_off();
     }
 }

@@ -1,11 +1,12 @@
 //! Floods of frames that ask for work and bring none (RFC 9113 section 10.5): pings, settings,
-//! resets (CVE-2023-44487), empty frames, continuations.
+//! resets (CVE-2023-44487) and what makes us reset (CVE-2025-8671), empty frames, continuations.
 //!
 //! Each such frame costs points of a bucket that fills with time, with bytes sent and with
 //! requests served, so that those who do work may also do what goes with it. An empty bucket ends
 //! the connection.
 
 use evenkeel_net::Micros;
+use evenkeel_wire::http2::frame::{Header, flag, kind};
 
 /// What the bucket holds: 400 resets, or 2,000 pings, at once.
 const FULL: u64 = 20_000;
@@ -13,11 +14,10 @@ const FULL: u64 = 20_000;
 const PER_SECOND: u64 = 1_000;
 /// Bytes sent that bring a point.
 const BYTES_PER_POINT: u64 = 1024;
+/// What a stream costs that the client resets, or makes us reset.
+const RESET: u64 = 50;
 /// What a request that was served brings: as much as a reset costs.
-const SERVED: u64 = 50;
-/// The length of a frame's header (RFC 9113 section 4.1).
-const HEADER: usize = 9;
-const END_STREAM: u8 = 1;
+const SERVED: u64 = RESET;
 
 /// Causes of connections that were closed for a flood.
 pub const FLOODS: [&str; 6] = [
@@ -34,23 +34,11 @@ pub(crate) struct Guard {
     points: u64,
     at: Micros,
     sent: u64,
-    header: [u8; HEADER],
-    have: usize,
-    /// Bytes of the payload, or of the preface, still to come.
-    skip: usize,
-    tripped: Option<&'static str>,
 }
 
 impl Guard {
-    /// `skip`: bytes before the first frame.
-    pub(crate) fn new(now: Micros, skip: usize) -> Guard {
-        let header = [0; HEADER];
-        Guard { points: FULL, at: now, sent: 0, header, have: 0, skip, tripped: None }
-    }
-
-    /// Why the connection must end.
-    pub(crate) fn tripped(&self) -> Option<&'static str> {
-        self.tripped
+    pub(crate) fn new(now: Micros) -> Guard {
+        Guard { points: FULL, at: now, sent: 0 }
     }
 
     /// A request was served to its end.
@@ -66,45 +54,44 @@ impl Guard {
         self.earn(points);
     }
 
-    /// Bytes came in.
-    pub(crate) fn received(&mut self, mut bytes: &[u8], now: impl Fn() -> Micros) {
-        while !bytes.is_empty() {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = &bytes[skipped..];
-            let n = (HEADER - self.have).min(bytes.len());
-            self.header[self.have..self.have + n].copy_from_slice(&bytes[..n]);
-            self.have += n;
-            bytes = &bytes[n..];
-            if self.have == HEADER {
-                self.have = 0;
-                self.frame(&now);
+    /// A frame came in. An error is why the connection must end.
+    pub(crate) fn frame(
+        &mut self,
+        header: &Header,
+        now: &impl Fn() -> Micros,
+    ) -> Result<(), &'static str> {
+        let (cost, cause) = match header.kind {
+            kind::DATA if header.length == 0 && !header.has(flag::END_STREAM) => {
+                (50, "http2-empty-frames")
             }
-        }
-    }
-
-    fn frame(&mut self, now: &impl Fn() -> Micros) {
-        let [a, b, c, kind, flags, ..] = self.header;
-        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-        self.skip = length;
-        let (cost, cause) = match kind {
-            // Useful, or refused by the engine at once.
-            0 if length == 0 && flags & END_STREAM == 0 => (50, "http2-empty-frames"),
-            0 | 1 | 5 | 7 => return,
-            3 => (50, "http2-resets"),
-            4 => (20, "http2-settings"),
-            6 => (10, "http2-pings"),
-            8 => (1, "http2-idle-frames"),
-            9 => (20, "http2-continuations"),
+            // Useful, or refused at once.
+            kind::DATA | kind::HEADERS | kind::PUSH_PROMISE | kind::GOAWAY => return Ok(()),
+            kind::RST_STREAM => (RESET, "http2-resets"),
+            kind::SETTINGS => (20, "http2-settings"),
+            kind::PING => (10, "http2-pings"),
+            kind::WINDOW_UPDATE => (1, "http2-idle-frames"),
+            kind::CONTINUATION => (20, "http2-continuations"),
             _ => (5, "http2-idle-frames"),
         };
+        self.pay(cost, cause, now)
+    }
+
+    /// The client made us reset a stream. An error is why the connection must end.
+    pub(crate) fn reset(&mut self, now: &impl Fn() -> Micros) -> Result<(), &'static str> {
+        self.pay(RESET, "http2-resets", now)
+    }
+
+    fn pay(
+        &mut self,
+        cost: u64,
+        cause: &'static str,
+        now: &impl Fn() -> Micros,
+    ) -> Result<(), &'static str> {
         if self.points < cost {
             self.refill(now());
         }
-        match self.points.checked_sub(cost) {
-            Some(left) => self.points = left,
-            None => self.tripped = self.tripped.or(Some(cause)),
-        }
+        self.points = self.points.checked_sub(cost).ok_or(cause)?;
+        Ok(())
     }
 
     fn refill(&mut self, now: Micros) {
@@ -125,21 +112,16 @@ impl Guard {
 mod tests {
     use super::*;
 
-    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
-        let length = payload.len() as u32;
-        let mut out = length.to_be_bytes()[1..].to_vec();
-        out.extend([kind, flags, 0, 0, 0, 1]);
-        out.extend(payload);
-        out
+    fn frame(kind: u8, flags: u8, length: usize) -> Header {
+        Header { length, kind, flags, stream: 1 }
     }
 
     /// How many of the frame fit before the guard trips, and with which cause.
-    fn until_tripped(frame: &[u8], cut: usize) -> (u32, Option<&'static str>) {
-        let mut guard = Guard::new(Micros(0), 0);
+    fn until_tripped(header: &Header) -> (u32, Option<&'static str>) {
+        let mut guard = Guard::new(Micros(0));
         for n in 0..100_000 {
-            frame.chunks(cut).for_each(|piece| guard.received(piece, || Micros(0)));
-            if guard.tripped().is_some() {
-                return (n, guard.tripped());
+            if let Err(cause) = guard.frame(header, &|| Micros(0)) {
+                return (n, Some(cause));
             }
         }
         (100_000, None)
@@ -148,47 +130,47 @@ mod tests {
     #[test]
     fn frames_without_work_trip_the_guard() {
         let cases = [
-            (frame(3, 0, &[0; 4]), 400, "http2-resets"),
-            (frame(6, 0, &[0; 8]), 2000, "http2-pings"),
-            (frame(4, 0, &[]), 1000, "http2-settings"),
-            (frame(0, 0, &[]), 400, "http2-empty-frames"),
-            (frame(9, 0, b"x"), 1000, "http2-continuations"),
-            (frame(2, 0, &[0; 5]), 4000, "http2-idle-frames"),
-            (frame(8, 0, &[0; 4]), 20_000, "http2-idle-frames"),
+            (frame(3, 0, 4), 400, "http2-resets"),
+            (frame(6, 0, 8), 2000, "http2-pings"),
+            (frame(4, 0, 0), 1000, "http2-settings"),
+            (frame(0, 0, 0), 400, "http2-empty-frames"),
+            (frame(9, 0, 1), 1000, "http2-continuations"),
+            (frame(2, 0, 5), 4000, "http2-idle-frames"),
+            (frame(8, 0, 4), 20_000, "http2-idle-frames"),
         ];
-        for (bytes, count, cause) in cases {
-            for cut in [1, 5, 9, 1000] {
-                assert_eq!(until_tripped(&bytes, cut), (count, Some(cause)));
-            }
+        for (header, count, cause) in cases {
+            assert_eq!(until_tripped(&header), (count, Some(cause)));
             assert!(FLOODS.contains(&cause));
         }
+        let mut guard = Guard::new(Micros(0));
+        let resets = (0..1000).take_while(|_| guard.reset(&|| Micros(0)).is_ok()).count();
+        assert_eq!(resets, 400);
     }
 
     #[test]
     fn heads_data_and_what_is_earned_cost_nothing() {
-        assert_eq!(until_tripped(&frame(1, 4, b"head"), 100).1, None);
-        assert_eq!(until_tripped(&frame(0, 0, b"data"), 100).1, None);
-        assert_eq!(until_tripped(&frame(0, 1, b""), 100).1, None);
-        let mut guard = Guard::new(Micros(0), 0);
+        assert_eq!(until_tripped(&frame(1, 4, 4)).1, None);
+        assert_eq!(until_tripped(&frame(0, 0, 4)).1, None);
+        assert_eq!(until_tripped(&frame(0, 1, 0)).1, None);
+        let mut guard = Guard::new(Micros(0));
         for _ in 0..10_000 {
-            guard.received(&frame(3, 0, &[0; 4]), || Micros(0));
+            assert_eq!(guard.frame(&frame(3, 0, 4), &|| Micros(0)), Ok(()));
             guard.served();
         }
         for _ in 0..100_000 {
-            guard.received(&frame(8, 0, &[0; 4]), || Micros(0));
+            assert_eq!(guard.frame(&frame(8, 0, 4), &|| Micros(0)), Ok(()));
             guard.sent(1024);
         }
-        assert_eq!(guard.tripped(), None);
     }
 
     #[test]
     fn points_come_back_with_time() {
-        let mut guard = Guard::new(Micros(0), 0);
+        let mut guard = Guard::new(Micros(0));
         for second in 0..1000 {
             for _ in 0..100 {
-                guard.received(&frame(6, 0, &[0; 8]), || Micros(second * 1_000_000));
+                let now = || Micros(second * 1_000_000);
+                assert_eq!(guard.frame(&frame(6, 0, 8), &now), Ok(()));
             }
         }
-        assert_eq!(guard.tripped(), None);
     }
 }

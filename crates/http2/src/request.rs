@@ -1,13 +1,9 @@
-//! The head of a request, from HTTP/2 to HTTP/1.1. What a reader of HTTP/1.1 could take for
-//! something else is refused, not mended.
+//! The head of a request, from HTTP/2 to HTTP/1.1.
 
 use evenkeel_wire::http1::{Framing, write};
-use h2::ext::Protocol;
-use http::request::Parts;
-use http::{Method, header};
 
 use crate::accept_key::base64;
-use crate::fields::{is_of_connection, is_plain};
+use crate::head::{Head, LOWER};
 
 /// What must be known of a request to carry it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,22 +20,21 @@ pub(crate) struct Asked {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Malformed;
 
-/// Writes the head as HTTP/1.1. `empty`: the request ended with its head; `nonce`: random, for the
-/// key of a WebSocket's handshake.
-pub(crate) fn write_head(
-    parts: &Parts,
-    empty: bool,
-    nonce: [u8; 16],
-    out: &mut Vec<u8>,
-) -> Result<Asked, Malformed> {
-    let socket = is_socket(parts)?;
-    write_line(parts, socket, out)?;
-    let host = host(parts)?;
-    if let Some(host) = host {
+/// Writes the head as HTTP/1.1. `empty`: the request ended with its head. Where a WebSocket is asked
+/// for, [`write_key`] must follow.
+pub(crate) fn write_head(head: &Head, empty: bool, out: &mut Vec<u8>) -> Result<Asked, Malformed> {
+    let method = head.method().ok_or(Malformed)?;
+    let socket = is_socket(head, method)?;
+    write_line(head, method, socket, out)?;
+    if let Some(host) = host(head)? {
         write::field(out, b"host", host);
     }
-    let length = write_fields(parts, out)?;
-    let framing = match length {
+    out.extend_from_slice(head.lines());
+    if !head.cookie().is_empty() {
+        out.extend_from_slice(head.cookie());
+        out.extend_from_slice(b"\r\n");
+    }
+    let framing = match head.length {
         _ if socket => Framing::None,
         Some(length) if length > 0 && empty => return Err(Malformed),
         Some(length) => Framing::Length(length),
@@ -53,199 +48,189 @@ pub(crate) fn write_head(
     }
     if socket {
         out.extend_from_slice(b"connection: Upgrade\r\nupgrade: websocket\r\n");
-        write::field(out, b"sec-websocket-key", &base64(&nonce));
+    } else {
+        out.extend_from_slice(b"\r\n");
     }
+    Ok(Asked { framing, head: method == b"HEAD", socket })
+}
+
+/// Ends the head of a wish for a WebSocket, with a key made of the nonce (RFC 6455 section 4.1).
+pub(crate) fn write_key(nonce: [u8; 16], out: &mut Vec<u8>) {
+    write::field(out, b"sec-websocket-key", &base64(&nonce));
     out.extend_from_slice(b"\r\n");
-    Ok(Asked { framing, head: parts.method == Method::HEAD, socket })
 }
 
 /// An extended CONNECT is served for WebSockets only (RFC 8441 section 4).
-fn is_socket(parts: &Parts) -> Result<bool, Malformed> {
-    match parts.extensions.get::<Protocol>() {
+fn is_socket(head: &Head, method: &[u8]) -> Result<bool, Malformed> {
+    match head.protocol() {
         None => Ok(false),
-        Some(protocol) if protocol.as_str() == "websocket" => Ok(true),
+        Some(b"websocket") if method == b"CONNECT" => Ok(true),
         Some(_) => Err(Malformed),
     }
 }
 
-fn write_line(parts: &Parts, socket: bool, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let uri = &parts.uri;
-    if let Some(scheme) = uri.scheme_str()
-        && !scheme.eq_ignore_ascii_case("http")
-        && !scheme.eq_ignore_ascii_case("https")
-    {
-        return Err(Malformed);
-    }
-    if parts.method == Method::CONNECT && !socket {
-        let authority = uri.authority().ok_or(Malformed)?;
-        write::request_line(out, b"CONNECT", authority.as_str().as_bytes());
+fn write_line(
+    head: &Head,
+    method: &[u8],
+    socket: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    let known = |scheme: &[u8]| {
+        scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+    };
+    if method == b"CONNECT" && !socket {
+        // RFC 9113 section 8.5: the authority, and neither scheme nor path.
+        let authority = head.authority().filter(|text| !text.is_empty()).ok_or(Malformed)?;
+        if head.scheme().is_some() || head.path().is_some() {
+            return Err(Malformed);
+        }
+        write::request_line(out, b"CONNECT", authority);
         return Ok(());
     }
-    let target = uri.path_and_query().ok_or(Malformed)?.as_str();
-    // RFC 9113 section 8.3.1.
-    let whole_server = target == "*" && parts.method == Method::OPTIONS;
-    if !target.starts_with('/') && !whole_server {
+    if !head.scheme().is_some_and(known) || !is_method(method) {
         return Err(Malformed);
     }
-    let method = if socket { "GET" } else { parts.method.as_str() };
-    write::request_line(out, method.as_bytes(), target.as_bytes());
+    let target = head.path().ok_or(Malformed)?;
+    // RFC 9113 section 8.3.1.
+    let whole_server = target == b"*" && method == b"OPTIONS";
+    if !target.starts_with(b"/") && !whole_server {
+        return Err(Malformed);
+    }
+    write::request_line(out, if socket { b"GET" } else { method }, target);
     Ok(())
+}
+
+fn is_method(method: &[u8]) -> bool {
+    !method.is_empty() && method.iter().all(|b| LOWER[usize::from(b.to_ascii_lowercase())])
 }
 
 /// The authority, or the `Host` field of a request without one. Both must say the same
 /// (RFC 9113 section 8.3.1).
-fn host(parts: &Parts) -> Result<Option<&[u8]>, Malformed> {
-    let mut fields = parts.headers.get_all(header::HOST).iter();
-    let field = fields.next().map(|value| value.as_bytes());
-    if fields.next().is_some() {
-        return Err(Malformed);
-    }
-    let Some(authority) = parts.uri.authority() else { return Ok(field) };
-    let authority = authority.as_str().as_bytes();
-    if authority.contains(&b'@') || field.is_some_and(|f| !f.eq_ignore_ascii_case(authority)) {
+fn host(head: &Head) -> Result<Option<&[u8]>, Malformed> {
+    let Some(authority) = head.authority() else { return Ok(head.host()) };
+    let same = head.host().is_none_or(|host| host.eq_ignore_ascii_case(authority));
+    if authority.is_empty() || authority.contains(&b'@') || !same {
         return Err(Malformed);
     }
     Ok(Some(authority))
 }
 
-/// Writes the fields, `Host` and framing aside; gives the length that was announced.
-fn write_fields(parts: &Parts, out: &mut Vec<u8>) -> Result<Option<u64>, Malformed> {
-    let mut length = None;
-    for (name, value) in &parts.headers {
-        let bytes = value.as_bytes();
-        if is_of_connection(name.as_str().as_bytes()) || !is_plain(bytes) {
-            return Err(Malformed);
-        }
-        match *name {
-            header::HOST | header::COOKIE => {}
-            header::TE if bytes.eq_ignore_ascii_case(b"trailers") => {
-                out.extend_from_slice(b"te: trailers\r\n");
-            }
-            header::TE => return Err(Malformed),
-            header::CONTENT_LENGTH => {
-                let given = digits(bytes).ok_or(Malformed)?;
-                if length.is_some_and(|known| known != given) {
-                    return Err(Malformed);
-                }
-                length = Some(given);
-            }
-            _ => write::field(out, name.as_str().as_bytes(), bytes),
-        }
-    }
-    write_cookies(parts, out);
-    Ok(length)
-}
-
-/// The crumbs of a cookie become one field again (RFC 9113 section 8.2.3).
-fn write_cookies(parts: &Parts, out: &mut Vec<u8>) {
-    for (at, crumb) in parts.headers.get_all(header::COOKIE).iter().enumerate() {
-        out.extend_from_slice(if at == 0 { b"cookie: " } else { b"; " });
-        out.extend_from_slice(crumb.as_bytes());
-    }
-    if parts.headers.contains_key(header::COOKIE) {
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
-fn digits(text: &[u8]) -> Option<u64> {
-    let all = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    all.then(|| str::from_utf8(text).ok()?.parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
-    use http::Request;
-    use http::request::Builder;
+    use evenkeel_wire::http2::hpack::Field;
 
     use super::*;
 
-    fn written(builder: Builder, empty: bool) -> Result<(String, Asked), Malformed> {
-        let (parts, ()) = builder.body(()).unwrap().into_parts();
+    fn written(fields: &[(&str, &str)], empty: bool) -> Result<(String, Asked), Malformed> {
+        let mut head = Head::default();
+        head.begin(10_000, false);
+        for (name, value) in fields {
+            head.take(&Field { name: name.as_bytes(), value: value.as_bytes() });
+        }
+        assert!(!head.is_malformed(), "{fields:?}");
         let mut out = Vec::new();
-        let asked = write_head(&parts, empty, [0; 16], &mut out)?;
+        let asked = write_head(&head, empty, &mut out)?;
+        if asked.socket {
+            write_key([0; 16], &mut out);
+        }
         Ok((String::from_utf8(out).unwrap(), asked))
     }
 
-    fn get(uri: &str) -> Builder {
-        Request::get(uri)
+    fn with<'a>(
+        method: &'a str,
+        authority: &'a str,
+        path: &'a str,
+        more: &[(&'a str, &'a str)],
+    ) -> Vec<(&'a str, &'a str)> {
+        let mut fields = vec![(":method", method), (":scheme", "http"), (":path", path)];
+        if !authority.is_empty() {
+            fields.push((":authority", authority));
+        }
+        fields.extend(more);
+        fields
     }
 
     #[test]
     fn pseudo_fields_become_the_request_line_and_host() {
-        let (text, asked) = written(get("http://a.example:8080/x?y=%20z"), true).unwrap();
+        let (text, asked) =
+            written(&with("GET", "a.example:8080", "/x?y=%20z", &[]), true).unwrap();
         assert_eq!(text, "GET /x?y=%20z HTTP/1.1\r\nhost: a.example:8080\r\n\r\n");
         assert_eq!(asked, Asked { framing: Framing::None, head: false, socket: false });
-        let (text, _) = written(get("/x").header("host", "b"), true).unwrap();
+        let (text, _) = written(&with("GET", "", "/x", &[("host", "b")]), true).unwrap();
         assert_eq!(text, "GET /x HTTP/1.1\r\nhost: b\r\n\r\n");
-        let (text, _) = written(get("/x"), true).unwrap();
+        let (text, _) = written(&with("GET", "", "/x", &[]), true).unwrap();
         assert_eq!(text, "GET /x HTTP/1.1\r\n\r\n");
+        let (_, asked) = written(&with("HEAD", "a", "/", &[]), true).unwrap();
+        assert!(asked.head);
+        let (text, _) = written(&with("OPTIONS", "a", "*", &[]), true).unwrap();
+        assert!(text.starts_with("OPTIONS * HTTP/1.1\r\n"));
     }
 
     #[test]
     fn bodies_have_their_length_or_chunks() {
-        let post = || Request::post("http://a/");
-        let (text, asked) = written(post().header("content-length", "5"), false).unwrap();
+        let post = |more: &[(&'static str, &'static str)], empty| {
+            written(&with("POST", "a", "/", more), empty)
+        };
+        let (text, asked) = post(&[("content-length", "5")], false).unwrap();
         assert!(text.ends_with("content-length: 5\r\n\r\n") && asked.framing == Framing::Length(5));
-        let (text, asked) = written(post(), false).unwrap();
+        let (text, asked) = post(&[], false).unwrap();
         assert!(text.ends_with("transfer-encoding: chunked\r\n\r\n"));
         assert_eq!(asked.framing, Framing::Chunked);
-        let (text, _) = written(post().header("content-length", "0"), true).unwrap();
+        let (text, _) = post(&[("content-length", "0")], true).unwrap();
         assert!(text.ends_with("content-length: 0\r\n\r\n"));
-        assert!(written(post().header("content-length", "5"), true).is_err());
+        assert!(post(&[("content-length", "5")], true).is_err());
     }
 
     #[test]
     fn crumbs_become_one_cookie() {
-        let crumbs = get("http://a/").header("cookie", "a=1").header("x", "y");
-        let (text, _) = written(crumbs.header("cookie", "b=2"), true).unwrap();
+        let crumbs = [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2")];
+        let (text, _) = written(&with("GET", "a", "/", &crumbs), true).unwrap();
         assert_eq!(text, "GET / HTTP/1.1\r\nhost: a\r\nx: y\r\ncookie: a=1; b=2\r\n\r\n");
     }
 
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
-        for builder in [
-            get("http://a/").header("connection", "close"),
-            get("http://a/").header("keep-alive", "1"),
-            get("http://a/").header("proxy-connection", "x"),
-            get("http://a/").header("transfer-encoding", "chunked"),
-            get("http://a/").header("upgrade", "h2c"),
-            get("http://a/").header("te", "gzip"),
-            get("http://a/").header("x", " lead"),
-            get("http://a/").header("x", "trail\t"),
-            get("http://a/").header("host", "b"),
-            get("http://a/").header("host", "a").header("host", "a"),
-            get("http://user@a/"),
-            get("ftp://a/"),
-            get("*"),
-            get("http://a/").header("content-length", "1").header("content-length", "2"),
-            get("http://a/").header("content-length", "+1"),
-            get("http://a/").header("content-length", "1, 1"),
-            get("http://a/").header("content-length", "18446744073709551616"),
-            get("http://a/").header("content-length", ""),
+        for fields in [
+            with("GET", "a", "/", &[("host", "b")]),
+            with("GET", "user@a", "/", &[]),
+            with("GET", "a", "*", &[]),
+            with("GET", "a", "x", &[]),
+            with("GET", "a", "", &[]),
+            with("", "a", "/", &[]),
+            with("G(T", "a", "/", &[]),
+            vec![(":method", "GET"), (":scheme", "ftp"), (":path", "/"), (":authority", "a")],
+            vec![(":method", "GET"), (":path", "/"), (":authority", "a")],
+            vec![(":method", "GET"), (":scheme", "http"), (":authority", "a")],
+            vec![(":scheme", "http"), (":path", "/"), (":authority", "a")],
+            vec![(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "")],
+            vec![(":method", "CONNECT"), (":scheme", "http"), (":authority", "a")],
+            vec![(":method", "CONNECT")],
         ] {
-            let shown = format!("{builder:?}");
-            assert_eq!(written(builder, false), Err(Malformed), "{shown}");
+            assert_eq!(written(&fields, false), Err(Malformed), "{fields:?}");
         }
     }
 
     #[test]
     fn a_websocket_is_asked_for_as_http_1_does() {
-        let connect = Request::connect("http://a/chat")
-            .extension(Protocol::from_static("websocket"))
-            .header("sec-websocket-version", "13");
-        let (text, asked) = written(connect, false).unwrap();
+        let wish = |method, protocol| {
+            let mut fields = vec![(":protocol", protocol)];
+            fields.extend(with(method, "a", "/chat", &[("sec-websocket-version", "13")]));
+            written(&fields, false)
+        };
+        let (text, asked) = wish("CONNECT", "websocket").unwrap();
         assert!(text.starts_with("GET /chat HTTP/1.1\r\nhost: a\r\nsec-websocket-version: 13\r\n"));
         assert!(
-            text.contains("upgrade: websocket\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+            text.ends_with("upgrade: websocket\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
         );
         assert!(asked.socket);
-        let other = Request::connect("http://a/").extension(Protocol::from_static("connect-udp"));
-        assert_eq!(written(other, false), Err(Malformed));
+        assert_eq!(wish("CONNECT", "connect-udp"), Err(Malformed));
+        assert_eq!(wish("GET", "websocket"), Err(Malformed));
     }
 
     #[test]
     fn connect_names_its_authority() {
-        let (text, _) = written(Request::connect("a.example:443"), false).unwrap();
+        let fields = [(":method", "CONNECT"), (":authority", "a.example:443")];
+        let (text, _) = written(&fields, false).unwrap();
         assert!(text.starts_with("CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n"));
     }
 }

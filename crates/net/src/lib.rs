@@ -14,6 +14,7 @@ pub mod connect;
 pub mod handover;
 pub mod limits;
 pub mod listen;
+mod made;
 pub mod pipe;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -28,5 +29,6 @@ pub use buffer::Buffer;
 pub use clock::{Deadline, Micros};
 pub use connect::Target;
 pub use listen::{Listener, Peer};
+pub use made::Made;
 pub use stream::Stream;
 pub use whole::Whole;

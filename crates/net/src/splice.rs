@@ -80,7 +80,7 @@ impl Pipe {
                     || stream.try_io(Interest::READABLE, || take(stream.as_fd())),
                 )
             }
-            RecvHalf::Memory(_) | RecvHalf::Tls(_) => {
+            RecvHalf::Memory(_) | RecvHalf::Made(_) | RecvHalf::Tls(_) => {
                 Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
             }
             #[cfg(feature = "sim")]
@@ -117,7 +117,7 @@ impl Pipe {
                     || stream.try_io(Interest::WRITABLE, || give(stream.as_fd())),
                 )
             }
-            SendHalf::Memory(_) | SendHalf::Tls(_) => {
+            SendHalf::Memory(_) | SendHalf::Made(_) | SendHalf::Tls(_) => {
                 Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
             }
             #[cfg(feature = "sim")]

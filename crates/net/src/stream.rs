@@ -12,6 +12,7 @@ use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 use crate::buffer::Buffer;
 use crate::clock::Deadline;
+use crate::made::Made;
 use crate::pipe::PipeStream;
 use crate::sys;
 use crate::tls::{Agreed, Handshake, TlsStream};
@@ -24,6 +25,8 @@ pub enum Stream {
     Unix(UnixStream),
     /// In memory, to another part of this thread.
     Memory(PipeStream),
+    /// Made up by another part of this thread.
+    Made(Box<dyn Made>),
     /// TLS on one of the others.
     Tls(Box<TlsStream>),
     /// A connection of the simulated network.
@@ -39,6 +42,8 @@ pub enum RecvHalf<'a> {
     Unix(unix::ReadHalf<'a>),
     /// In memory.
     Memory(&'a PipeStream),
+    /// Made up.
+    Made(&'a dyn Made),
     /// TLS.
     Tls(&'a TlsStream),
     /// Simulated.
@@ -54,6 +59,8 @@ pub enum SendHalf<'a> {
     Unix(unix::WriteHalf<'a>),
     /// In memory.
     Memory(&'a PipeStream),
+    /// Made up.
+    Made(&'a dyn Made),
     /// TLS.
     Tls(&'a TlsStream),
     /// Simulated.
@@ -74,6 +81,7 @@ impl Stream {
                 (RecvHalf::Unix(recv), SendHalf::Unix(send))
             }
             Stream::Memory(stream) => (RecvHalf::Memory(stream), SendHalf::Memory(stream)),
+            Stream::Made(stream) => (RecvHalf::Made(&**stream), SendHalf::Made(&**stream)),
             Stream::Tls(stream) => (RecvHalf::Tls(stream), SendHalf::Tls(stream)),
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => (RecvHalf::Sim(stream), SendHalf::Sim(stream)),
@@ -117,7 +125,7 @@ impl Stream {
     pub fn local_address(&self) -> Option<std::net::SocketAddr> {
         match self {
             Stream::Tcp(stream) => stream.local_addr().ok(),
-            Stream::Unix(_) | Stream::Memory(_) => None,
+            Stream::Unix(_) | Stream::Memory(_) | Stream::Made(_) => None,
             Stream::Tls(stream) => stream.with_inner(Stream::local_address),
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => stream.local_address(),
@@ -167,6 +175,7 @@ impl Stream {
             }
             Stream::Unix(_) => {}
             Stream::Memory(stream) => stream.reset_on_close(),
+            Stream::Made(stream) => stream.reset_on_close(),
             Stream::Tls(stream) => {
                 stream.break_off();
                 stream.with_inner(Stream::reset_on_close);
@@ -209,6 +218,7 @@ impl RecvHalf<'_> {
             RecvHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
             RecvHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
             RecvHalf::Memory(stream) => stream.poll_read_ready(cx),
+            RecvHalf::Made(stream) => stream.poll_read_ready(cx),
             RecvHalf::Tls(stream) => stream.poll_read_ready(cx),
             #[cfg(feature = "sim")]
             RecvHalf::Sim(stream) => stream.poll_read_ready(cx),
@@ -224,6 +234,7 @@ impl RecvHalf<'_> {
             RecvHalf::Tcp(half) => Pin::new(half).poll_read(cx, buf),
             RecvHalf::Unix(half) => Pin::new(half).poll_read(cx, buf),
             RecvHalf::Memory(stream) => stream.poll_read(cx, buf),
+            RecvHalf::Made(stream) => stream.poll_read(cx, buf),
             RecvHalf::Tls(stream) => stream.poll_read(cx, buf),
             #[cfg(feature = "sim")]
             RecvHalf::Sim(stream) => stream.poll_read(cx, buf),
@@ -280,6 +291,7 @@ impl SendHalf<'_> {
             SendHalf::Tcp(half) => Pin::new(half).poll_write_vectored(cx, slices),
             SendHalf::Unix(half) => Pin::new(half).poll_write_vectored(cx, slices),
             SendHalf::Memory(stream) => stream.poll_write(cx, slices),
+            SendHalf::Made(stream) => stream.poll_write(cx, slices),
             SendHalf::Tls(stream) => stream.poll_write(cx, slices, false),
             #[cfg(feature = "sim")]
             SendHalf::Sim(stream) => stream.poll_write(cx, slices),
@@ -372,6 +384,10 @@ impl SendHalf<'_> {
             SendHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             SendHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
             SendHalf::Memory(stream) => {
+                stream.finish();
+                Poll::Ready(Ok(()))
+            }
+            SendHalf::Made(stream) => {
                 stream.finish();
                 Poll::Ready(Ok(()))
             }

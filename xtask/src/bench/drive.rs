@@ -167,6 +167,7 @@ impl Loop {
         }
         let mut result = load.result(shares.iter().sum(), elapsed);
         last.minus(&first).describe(elapsed, &mut result);
+        self.origins.shed();
         result["origins"] = json!(shares);
         result["memory"] = json!(sample::private_bytes(order.pid).saturating_sub(empty));
         Ok(result)

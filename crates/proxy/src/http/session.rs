@@ -174,6 +174,8 @@ pub(crate) fn run(mut session: Session) -> impl Future<Output = ()> {
             match Box::pin(busy(&mut session)).await {
                 Next::KeepAlive | Next::Idle => {}
                 Next::Close => return session.stream.say_end(),
+                // What comes on a stream after its answer is thrown away where frames are read.
+                Next::Linger if session.is_multiplexed() => return,
                 Next::Linger => return Box::pin(linger(&mut session)).await,
                 Next::Tunnel(upstream) => return Box::pin(tunnel::run(session, upstream)).await,
             }
@@ -191,6 +193,9 @@ async fn busy(session: &mut Session) -> Next {
             Err(Some(failure)) => respond::refuse(session, &mut scratch, failure).await,
         };
         let Next::KeepAlive = next else { break next };
+        if session.is_multiplexed() {
+            break Next::Close;
+        }
         match session.wait(QUIET).await {
             Woken::Bytes => {}
             Woken::Quiet => break Next::Idle,
@@ -237,7 +242,9 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
 /// Takes in what has come of a body with its head, without waiting: what is wrong with it is found
 /// before a member is asked, and a body that is all there goes on in one piece.
 async fn take_beginning(session: &mut Session, scratch: &Scratch) {
-    if respond::has_no_body(scratch.head.body) || !session.buffer.is_full() {
+    // Of a stream there is only the head; what came after it lies ready.
+    let more = session.buffer.is_full() || session.is_multiplexed();
+    if respond::has_no_body(scratch.head.body) || !more {
         return;
     }
     let (mut recv, _) = session.stream.split();

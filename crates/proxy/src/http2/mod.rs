@@ -4,15 +4,14 @@
 pub(crate) mod grpc;
 pub(crate) mod members;
 
-use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use evenkeel_http2::{End, Front, Incoming, Next, PIPE_BYTES, PREFACE, Settings};
-use evenkeel_net::{Deadline, Peer, Stream, clock, pipe};
+use evenkeel_http2::{Front, Incoming, Next, PREFACE, Settings};
+use evenkeel_net::{Buffer, Deadline, Peer, Stream, clock};
 
 use crate::cause::Failure;
 use crate::core::Core;
@@ -73,8 +72,7 @@ pub(crate) async fn run(session: Session) {
     let (settings, time) = (settings(ours), ours.plan.timeouts.header);
     drop(snapshot);
     let local = local.or_else(|| stream.local_address());
-    let (open, waker) = (Cell::new(0), RefCell::new(None));
-    let shared = Rc::new(Shared { core, listener, peer, local, number, secured, open, waker });
+    let shared = Rc::new(Shared { core, listener, peer, local, number, secured });
     let begun = clock::within(time, Front::begin(stream, buffer, &settings)).await;
     match begun {
         Some(Ok(front)) => {
@@ -89,11 +87,10 @@ pub(crate) async fn run(session: Session) {
 }
 
 fn settings(listener: &ListenerRt) -> Settings {
-    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Settings {
         streams: listener.plan.limits.streams,
-        head_bytes: small(listener.limits.head_bytes),
-        fields: small(listener.limits.fields),
+        head_bytes: listener.limits.head_bytes,
+        fields: listener.limits.fields,
     }
 }
 
@@ -105,10 +102,6 @@ struct Shared {
     local: Option<SocketAddr>,
     number: u64,
     secured: Option<Rc<Secured>>,
-    /// Streams that are open.
-    open: Cell<usize>,
-    /// Wakes the connection.
-    waker: RefCell<Option<Waker>>,
 }
 
 impl Shared {
@@ -148,10 +141,12 @@ impl Serving {
                     self.served = self.served.saturating_add(1);
                     self.serve(incoming);
                 }
+                Next::Refused(cause) => self.shared.refused(cause),
                 Next::Ended(cause) => {
                     if let Some(cause) = cause {
                         self.shared.refused(cause);
                     }
+                    self.count_cuts();
                     clock::within(FAREWELL, self.front.farewell()).await;
                     return;
                 }
@@ -164,16 +159,13 @@ impl Serving {
             if let Poll::Ready(next) = self.front.poll_next(cx) {
                 return Poll::Ready(next);
             }
-            let shared = &self.shared;
-            shared.core.sessions.waits(self.place.slot(), cx.waker());
-            if !shared.waker.borrow().as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                *shared.waker.borrow_mut() = Some(cx.waker().clone());
-            }
+            self.count_cuts();
+            self.shared.core.sessions.waits(self.place.slot(), cx.waker());
             if self.winding == Winding::Open && self.should_wind_down(cx) {
                 self.wind_down();
                 continue;
             }
-            if self.shared.open.get() > 0 && !self.front.is_ending() {
+            if self.front.open() > 0 && !self.front.is_ending() {
                 self.waits = false;
                 return Poll::Pending;
             }
@@ -219,45 +211,40 @@ impl Serving {
         snapshot.listener(self.shared.listener).map_or(FAREWELL, |l| l.plan.timeouts.idle)
     }
 
+    /// Counts answers that ended too early.
+    fn count_cuts(&self) {
+        for _ in 0..self.front.take_cuts() {
+            self.shared.refused(Failure::HTTP2_CUT.cause);
+        }
+    }
+
     /// Serves a request in a task of its own.
     fn serve(&self, incoming: Incoming) {
         let core = &self.shared.core;
-        let mut nonce = [0; 16];
-        nonce[..8].copy_from_slice(&core.random().to_ne_bytes());
-        nonce[8..].copy_from_slice(&core.random().to_ne_bytes());
-        let Some(admitted) = incoming.admit(nonce) else {
-            return self.shared.refused(Failure::HTTP2_MALFORMED.cause);
-        };
-        let (near, far) = pipe::pair(PIPE_BYTES);
-        let session = Session::of_stream(&self.shared, far);
-        let shared = self.shared.clone();
-        shared.open.set(shared.open.get() + 1);
-        let (counter, patience) = (self.front.counter(), session.send_time());
+        let (head, stream) = incoming.open(|| {
+            let mut nonce = [0; 16];
+            nonce[..8].copy_from_slice(&core.random().to_ne_bytes());
+            nonce[8..].copy_from_slice(&core.random().to_ne_bytes());
+            nonce
+        });
+        let session = Session::of_stream(&self.shared, head, stream);
         // Boxed, because the runtime moves what it is given half a dozen times.
-        tokio::task::spawn_local(Box::pin(async move {
-            let (end, ()) = tokio::join!(admitted.carry(near, patience), session::run(session));
-            counter.ended(end);
-            if end == End::Cut {
-                shared.refused(Failure::HTTP2_CUT.cause);
-            }
-            shared.open.set(shared.open.get().saturating_sub(1));
-            shared.waker.borrow().iter().for_each(Waker::wake_by_ref);
-        }));
+        tokio::task::spawn_local(Box::pin(session::run(session)));
     }
 }
 
 impl Session {
-    fn of_stream(shared: &Shared, stream: pipe::PipeStream) -> Session {
+    fn of_stream(shared: &Shared, head: Buffer, stream: Stream) -> Session {
         let place = Place::of_stream(shared.core.clone(), shared.listener);
         let Shared { core, listener, peer, local, number, .. } = shared;
         let client = crate::client::Client {
             core: core.clone(),
             place,
             listener: *listener,
-            stream: Stream::Memory(stream),
+            stream,
             peer: *peer,
             local: *local,
-            buffer: evenkeel_net::Buffer::new(),
+            buffer: head,
             began: clock::now(),
             number: *number,
             secured: shared.secured.clone(),

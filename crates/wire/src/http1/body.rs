@@ -63,6 +63,20 @@ impl BodyReader {
         }
     }
 
+    /// The framing at the beginning of the input, which the caller takes off: how many bytes. What
+    /// is next after it is body, if more is to come; [`BodyReader::remaining_hint`] says how much.
+    /// For callers who cannot take body bytes at any time.
+    ///
+    /// # Errors
+    /// As [`BodyReader::step`].
+    #[inline]
+    pub fn skip(&mut self, input: &[u8]) -> Result<usize, Refusal> {
+        match &mut self.kind {
+            Kind::Chunked => self.chunked.skip(input, &self.limits),
+            Kind::Length(_) | Kind::UntilClose | Kind::Closed => Ok(0),
+        }
+    }
+
     /// Whether the body (and its trailers) is complete.
     #[inline]
     pub fn is_done(&self) -> bool {

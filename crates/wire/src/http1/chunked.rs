@@ -61,21 +61,29 @@ impl Chunked {
     }
 
     pub(super) fn step(&mut self, input: &[u8], limits: &Limits) -> Result<Piece, Refusal> {
+        let skip = self.skip(input, limits)?;
+        Ok(match self.state {
+            State::Data => self.data(skip, input.len() - skip),
+            _ => Piece { skip, data: 0 },
+        })
+    }
+
+    /// The framing at the beginning of the input: how many bytes.
+    pub(super) fn skip(&mut self, input: &[u8], limits: &Limits) -> Result<usize, Refusal> {
         let mut at = 0;
         loop {
             match self.state {
-                State::Data => return Ok(self.data(at, input.len() - at)),
+                State::Data | State::Done => return Ok(at),
                 State::Trailers => {
                     let (taken, done) = self.trailers.take(&input[at..], limits)?;
                     if done {
                         self.state = State::Done;
                     }
-                    return Ok(Piece { skip: at + taken, data: 0 });
+                    return Ok(at + taken);
                 }
-                State::Done => return Ok(Piece { skip: at, data: 0 }),
                 _ => {}
             }
-            let Some(&byte) = input.get(at) else { return Ok(Piece { skip: at, data: 0 }) };
+            let Some(&byte) = input.get(at) else { return Ok(at) };
             self.framing(byte)?;
             at += 1;
         }

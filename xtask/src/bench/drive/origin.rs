@@ -8,6 +8,9 @@ use std::rc::Rc;
 
 use super::{LISTENER, ORIGIN, any_port, field, head_end, watch};
 
+/// Connections that stay open between measurements.
+const KEPT: usize = 4000;
+
 /// The two listeners and their connections.
 pub(super) struct Origins {
     listeners: [TcpListener; 2],
@@ -53,6 +56,19 @@ impl Origins {
     /// Requests that each origin has answered.
     pub(super) fn served(&self) -> [u64; 2] {
         self.served
+    }
+
+    /// Between measurements: where proxies keep many connections open for later, closes them all.
+    /// Each of eight proxies with 5000 would be more than a process may have open in many places.
+    pub(super) fn shed(&mut self) {
+        if self.connections.len() - self.free.len() <= KEPT {
+            return;
+        }
+        for (index, connection) in self.connections.iter_mut().enumerate() {
+            if connection.take().is_some() {
+                self.free.push(index);
+            }
+        }
     }
 
     pub(super) fn accept(&mut self, epoll: &OwnedFd, origin: usize) -> io::Result<()> {

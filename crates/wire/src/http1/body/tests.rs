@@ -161,3 +161,18 @@ fn bytes_relayed_unseen_count() {
     assert_eq!(reader.step(b"abc").unwrap(), Piece { skip: 0, data: 2 });
     assert!(reader.is_done());
 }
+
+#[test]
+fn framing_is_skipped_without_the_data() {
+    let mut reader = BodyReader::new(Framing::Chunked, &Limits::default());
+    assert_eq!(reader.skip(b"10"), Ok(2));
+    assert_eq!(reader.skip(b"\r\nabcdef"), Ok(2));
+    assert_eq!(reader.skip(b"abcdef"), Ok(0));
+    assert_eq!(reader.remaining_hint(), Some(16));
+    reader.relayed(16);
+    assert_eq!(reader.skip(b"\r\n0\r\nA: b\r\n\r\nrest"), Ok(13));
+    assert_eq!((reader.is_done(), reader.trailers()), (true, &b"A: b\r\n"[..]));
+    assert_eq!(reader.skip(b"rest"), Ok(0));
+    let mut reader = BodyReader::new(Framing::Length(3), &Limits::default());
+    assert_eq!((reader.skip(b"abc"), reader.remaining_hint()), (Ok(0), Some(3)));
+}

@@ -1,0 +1,262 @@
+//! What streams say: heads, data, ends; and whose turn it is.
+
+use std::io;
+use std::task::{Context, Poll, Waker};
+
+use evenkeel_wire::http1::ResponseHead;
+use evenkeel_wire::http2::frame::{Code, Header, PAYLOAD, flag, kind};
+use tokio::io::ReadBuf;
+
+use super::{Engine, OUT, STREAM_WINDOW, TURN};
+use crate::engine::stream::Broken;
+use crate::{answer, fields};
+
+impl Engine {
+    /// Whether a stream may write now. If not, it is woken when it is its turn.
+    pub(crate) fn poll_turn(&mut self, id: u32, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        let is_full = self.out.len() >= OUT;
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        };
+        if stream.broken.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if stream.said {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let turn = std::mem::take(&mut stream.turn);
+        if stream.waits {
+            stream.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        if !is_full && (turn || !self.turns.precede(stream.priority.urgency)) {
+            return Poll::Ready(Ok(()));
+        }
+        stream.waits = true;
+        stream.writer = Some(cx.waker().clone());
+        // Whose turn it was and who found no room comes first the next time; so does, among those
+        // that are not to be mixed, whoever has begun.
+        let first = turn || (!stream.priority.incremental && stream.begun);
+        self.turns.push(id, stream.priority.urgency, first);
+        Poll::Pending
+    }
+
+    /// Bytes of data that the stream may send now.
+    pub(crate) fn room(&self, id: u32) -> usize {
+        let window = self.streams.get(&id).map_or(0, |stream| stream.send_window);
+        let window = window.min(self.send_window).max(0);
+        let out = OUT.saturating_sub(self.out.len());
+        let most = if self.turns.is_empty() { out } else { out.min(TURN) };
+        usize::try_from(window).unwrap_or(0).min(most)
+    }
+
+    /// The stream found no room: it is woken when there is some.
+    pub(crate) fn wait(&mut self, id: u32, waker: &Waker) {
+        let is_full = self.out.len() >= OUT;
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.writer = Some(waker.clone());
+        if stream.waits {
+            return;
+        }
+        if stream.send_window <= 0 {
+            // The turn is another's.
+            return self.give_turns();
+        }
+        stream.waits = true;
+        if self.send_window <= 0 && !is_full {
+            self.starved.push(id);
+            self.give_turns();
+        } else {
+            let first = !stream.priority.incremental && stream.begun;
+            self.turns.push(id, stream.priority.urgency, first);
+        }
+    }
+
+    /// The connection's window has opened.
+    pub(super) fn feed_starved(&mut self) {
+        if self.send_window <= 0 {
+            return;
+        }
+        for id in std::mem::take(&mut self.starved) {
+            if let Some(stream) = self.streams.get(&id) {
+                self.turns.push(id, stream.priority.urgency, false);
+            }
+        }
+        self.give_turns();
+    }
+
+    /// Lets as many write as there is room for.
+    pub(super) fn give_turns(&mut self) {
+        if self.turns.is_empty() {
+            return;
+        }
+        let mut places = OUT.saturating_sub(self.out.len()).div_ceil(TURN);
+        while places > 0
+            && let Some(id) = self.turns.pop()
+        {
+            let Some(stream) = self.streams.get_mut(&id) else { continue };
+            stream.waits = false;
+            stream.turn = true;
+            stream.wake_writer();
+            places -= 1;
+        }
+    }
+
+    /// Sends a head; `ends`: the answer ends with it.
+    pub(crate) fn say_head(&mut self, id: u32, buf: &[u8], head: &ResponseHead, ends: bool) {
+        self.fields.clear();
+        self.encoder.begin(&mut self.fields);
+        answer::encode(buf, head, &mut self.encoder, &mut self.fields);
+        self.say_fields(id, ends);
+    }
+
+    /// Sends trailers, given as lines; the answer ends with them.
+    pub(crate) fn say_trailers(&mut self, id: u32, lines: &[u8]) {
+        self.fields.clear();
+        self.encoder.begin(&mut self.fields);
+        for (name, value) in fields::lines(lines) {
+            self.encoder.field(name, value, &mut self.fields);
+        }
+        self.say_fields(id, true);
+    }
+
+    fn say_fields(&mut self, id: u32, ends: bool) {
+        let fields = std::mem::take(&mut self.fields);
+        let mut pieces = fields.chunks(PAYLOAD).peekable();
+        let (mut kind, mut flags) = (kind::HEADERS, if ends { flag::END_STREAM } else { 0 });
+        while let Some(piece) = pieces.next() {
+            if pieces.peek().is_none() {
+                flags |= flag::END_HEADERS;
+            }
+            self.frame_out(kind, flags, id, piece);
+            (kind, flags) = (kind::CONTINUATION, 0);
+        }
+        self.fields = fields;
+        if ends {
+            self.said(id);
+        }
+    }
+
+    /// Sends data, no more than there is [`Engine::room`]; `ends`: the answer ends with it.
+    pub(crate) fn say_data(&mut self, id: u32, data: &[u8], ends: bool) {
+        let mut rest = data;
+        loop {
+            let (piece, more) = rest.split_at(rest.len().min(PAYLOAD));
+            rest = more;
+            let last = ends && rest.is_empty();
+            let flags = if last { flag::END_STREAM } else { 0 };
+            let header = Header { length: piece.len(), kind: kind::DATA, flags, stream: id };
+            self.out.extend(&header.bytes());
+            self.out.extend(piece);
+            if rest.is_empty() {
+                break;
+            }
+        }
+        self.send_window -= data.len() as i64;
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.send_window -= data.len() as i64;
+            stream.begun = true;
+        }
+        if ends {
+            self.said(id);
+        }
+    }
+
+    /// The answer has ended. The rest of the request is of no use (RFC 9113 section 8.1).
+    fn said(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        self.active -= u32::from(stream.is_active());
+        stream.said = true;
+        self.guard.served();
+        if !stream.inlet.has_ended() {
+            stream.broken = Some(Broken::ByUs);
+            self.reset_out(id, Code::NoError);
+        }
+    }
+
+    /// Whether more of the answer can be sent.
+    pub(crate) fn is_open(&self, id: u32) -> bool {
+        self.streams.get(&id).is_some_and(|stream| !stream.said && stream.broken.is_none())
+    }
+
+    /// Ready when the stream has something to give, or has ended. `until_end`: the end of what the
+    /// client sends is one too; otherwise it only ends with its answer.
+    pub(crate) fn poll_heard(
+        &mut self,
+        id: u32,
+        until_end: bool,
+        cx: &Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        };
+        if stream.said {
+            return Poll::Ready(Ok(()));
+        }
+        if stream.inlet.is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if stream.broken.is_some() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if until_end && stream.inlet.has_ended() {
+            return Poll::Ready(Ok(()));
+        }
+        stream.inlet.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Gives what the client sent, and lets it send more.
+    pub(crate) fn take(&mut self, id: u32, buf: &mut ReadBuf<'_>) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.said {
+            return;
+        }
+        let taken = stream.inlet.take(buf);
+        stream.lying = stream.lying.saturating_sub(taken as u32);
+        stream.credit += taken as u32;
+        let credit = stream.credit;
+        if credit >= STREAM_WINDOW / 2 && !stream.inlet.has_ended() && stream.broken.is_none() {
+            stream.credit = 0;
+            stream.recv_window += i64::from(credit);
+            self.frame_out(kind::WINDOW_UPDATE, 0, id, &credit.to_be_bytes());
+        }
+        self.give_credit(taken);
+    }
+
+    /// Resets a stream, if it has not ended.
+    pub(crate) fn reset(&mut self, id: u32, code: Code) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            self.active -= u32::from(stream.is_active());
+            stream.broken = Some(Broken::ByUs);
+            stream.wake();
+        } else {
+            self.closed.add(id, true);
+        }
+        self.reset_out(id, code);
+    }
+
+    /// The answer ends too early, and its stream with it.
+    pub(crate) fn cut(&mut self, id: u32) {
+        if self.is_open(id) {
+            self.cuts += 1;
+            self.reset(id, Code::InternalError);
+        }
+    }
+
+    /// Nobody serves the stream any more; if its answer has not ended, it is reset.
+    pub(crate) fn leave(&mut self, id: u32) {
+        self.cut(id);
+        let Some(stream) = self.streams.remove(&id) else { return };
+        let lying = stream.lying as usize;
+        if stream.waits {
+            self.turns.remove(id);
+            self.starved.retain(|starved| *starved != id);
+        }
+        self.closed.add(id, stream.broken == Some(Broken::ByUs));
+        if self.phase != super::Phase::Over {
+            self.give_credit(lying);
+            self.give_turns();
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! A stream that another part of this thread makes up: whoever holds it sends and receives bytes,
+//! and whoever made it takes them as they come and gives them when they are asked for. Nothing lies
+//! between both.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use tokio::io::ReadBuf;
+
+/// What such a stream does. Dropped, it sends no more and takes no more.
+pub trait Made {
+    /// Ready when there are bytes, the end, or an error.
+    fn poll_read_ready(&self, cx: &Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Gives some bytes; none at the end.
+    fn poll_read(&self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
+
+    /// Takes some of the bytes, at least one.
+    fn poll_write(&self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+    /// No more will be written.
+    fn finish(&self);
+
+    /// Makes the coming drop a reset.
+    fn reset_on_close(&self);
+}
