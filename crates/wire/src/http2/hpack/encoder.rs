@@ -5,7 +5,8 @@ use super::{TABLE_BYTES, fixed, huffman};
 const INDEXED_BYTES: usize = 1024;
 /// A secret of fewer bytes could be guessed.
 const GUESSED_BYTES: usize = 20;
-const SEEN_BITS: u32 = 6;
+/// How many fields are remembered that are not in the table.
+const SEEN: usize = 64;
 
 /// The first octets of the representations (RFC 7541 section 6).
 const INDEXED: u8 = 0x80;
@@ -24,9 +25,10 @@ pub struct Encoder {
     table: Table,
     /// Of the entries of the table, in its order.
     hashes: Vec<u32>,
-    /// Of fields that came of late, each at a place that follows from it. Nothing is wrong when
-    /// two have the same: a field goes into the table sooner, or later.
-    seen: [u32; 1 << SEEN_BITS],
+    /// Of fields that came of late, and where the next one goes. When two fields have one hash,
+    /// the second goes into the table at once, which is no harm.
+    seen: [u32; SEEN],
+    next: usize,
     change: Option<Change>,
 }
 
@@ -57,7 +59,8 @@ impl Encoder {
         Encoder {
             table: Table::new(TABLE_BYTES),
             hashes: Vec::new(),
-            seen: [0; 1 << SEEN_BITS],
+            seen: [0; SEEN],
+            next: 0,
             change: None,
         }
     }
@@ -142,9 +145,9 @@ impl Encoder {
             number(INDEXED, 7, fixed::COUNT + 1 + at, out);
             return;
         }
-        let seen = &mut self.seen[(hash >> (32 - SEEN_BITS)) as usize];
-        if *seen != hash {
-            *seen = hash;
+        if !self.seen.contains(&hash) {
+            self.seen[self.next] = hash;
+            self.next = (self.next + 1) % SEEN;
             literal(NOT_INDEXED, index, name, value, out);
             return;
         }
@@ -313,6 +316,26 @@ mod tests {
         assert_eq!(written(&mut encoder, b"x-name", b"Value"), [0xbf]);
         assert_eq!(written(&mut encoder, b"Server", b"httpd"), [0xbe]);
         assert_eq!(written(&mut encoder, b"x-name", b"value")[0], 0);
+    }
+
+    #[test]
+    fn fields_do_not_push_each_other_out_of_memory() {
+        let mut encoder = Encoder::new();
+        let names: Vec<_> = (0..SEEN).map(|n| format!("x-{n}")).collect();
+        // New, then into the table, then by index.
+        for first in [0, 1, 2] {
+            for name in &names {
+                let out = written(&mut encoder, name.as_bytes(), b"");
+                assert_eq!((out[0] >> 6).min(2), first, "{name}");
+            }
+        }
+        // Once more as many between its two times, and a field is new again.
+        encoder.field(b"a", b"b", &mut Vec::new());
+        for name in &names {
+            encoder.field(name.as_bytes(), b"other", &mut Vec::new());
+        }
+        assert_eq!(written(&mut encoder, b"a", b"b")[0], 0);
+        assert_eq!(written(&mut encoder, b"a", b"b")[0], 0x40);
     }
 
     #[test]
