@@ -8,14 +8,11 @@ pub(super) fn is_name(name: &[u8], lower: &[u8]) -> bool {
     if name.len() != lower.len() {
         return false;
     }
-    let (mut name, mut lower) = (name, lower);
-    while let (Some((a, rest)), Some((b, others))) =
-        (name.split_first_chunk::<8>(), lower.split_first_chunk::<8>())
-    {
-        if small(u64::from_le_bytes(*a)) != u64::from_le_bytes(*b) {
+    let (mut rest, mut others) = (name, lower);
+    while let Some((a, b)) = word(&mut rest).zip(word(&mut others)) {
+        if small(a) != b {
             return false;
         }
-        (name, lower) = (rest, others);
     }
     small(last(name)) == last(lower)
 }
@@ -31,11 +28,10 @@ pub(super) fn hash(name: &[u8], value: &[u8]) -> u32 {
 #[inline]
 fn mix_all(start: u64, text: &[u8], change: impl Fn(u64) -> u64) -> u64 {
     let (mut hash, mut rest) = (start, text);
-    while let Some((eight, tail)) = rest.split_first_chunk::<8>() {
-        hash = mix(hash, change(u64::from_le_bytes(*eight)));
-        rest = tail;
+    while let Some(word) = word(&mut rest) {
+        hash = mix(hash, change(word));
     }
-    if rest.is_empty() { hash } else { mix(hash, change(last(rest))) }
+    mix(hash, change(last(text)))
 }
 
 #[inline]
@@ -44,13 +40,26 @@ fn mix(hash: u64, word: u64) -> u64 {
     product ^ product >> 29
 }
 
-/// Fewer than eight bytes as a word, which tells them apart from others of their number.
+/// The next eight bytes, if others follow.
+#[inline]
+fn word(rest: &mut &[u8]) -> Option<u64> {
+    let (eight, tail) = rest.split_first_chunk::<8>().filter(|(_, tail)| !tail.is_empty())?;
+    *rest = tail;
+    Some(u64::from_le_bytes(*eight))
+}
+
+/// The last eight bytes; fewer as a word that tells them apart from others of their number.
 #[inline]
 fn last(bytes: &[u8]) -> u64 {
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+    if let Some(eight) = bytes.last_chunk::<8>() {
+        return u64::from_le_bytes(*eight);
     }
-    bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 /// Makes the upper-case letters among eight bytes small.
