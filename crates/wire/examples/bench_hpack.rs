@@ -52,6 +52,8 @@ fn main() {
     });
     let mut none = Encoder::new();
     none.limit(0);
+    block.clear();
+    answer(&mut none, &mut block);
     report("encode, no table", block.len(), || {
         block.clear();
         answer(&mut none, &mut block);

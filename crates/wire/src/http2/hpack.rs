@@ -14,6 +14,7 @@ mod fixed;
 mod huffman;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::fmt;
 

@@ -52,7 +52,7 @@ pub fn fields(data: &[u8]) {
 }
 
 /// Whether a block with the fields says just that to the other side.
-pub fn written_is_read(encoder: &mut Encoder, peer: &mut Decoder, fields: &Fields) {
+pub fn written_is_read(encoder: &mut Encoder, peer: &mut Decoder, fields: &[(Vec<u8>, Vec<u8>)]) {
     let mut block = Vec::new();
     encoder.begin(&mut block);
     encoder.status(204, &mut block);

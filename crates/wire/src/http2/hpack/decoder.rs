@@ -68,9 +68,9 @@ impl Decoder {
 
     /// A field with its value, and its name by index or as it is. It goes into the table when the
     /// prefix has six bits.
-    fn literal<'a>(
+    fn literal(
         &mut self,
-        rest: &mut &'a [u8],
+        rest: &mut &[u8],
         prefix: u32,
         each: &mut impl FnMut(Field<'_>),
     ) -> Result<(), Fault> {

@@ -1,11 +1,12 @@
 use super::dynamic::{Entry, Table};
-use super::{TABLE_BYTES, fixed, huffman};
+use super::{TABLE_BYTES, fixed, huffman, words};
 
 /// Larger fields stay out of the table: they would push out too many others.
 const INDEXED_BYTES: usize = 1024;
 /// A secret of fewer bytes could be guessed.
 const GUESSED_BYTES: usize = 20;
-const SEEN_BITS: u32 = 6;
+/// How many fields are remembered that are not in the table.
+const SEEN: usize = 64;
 
 /// The first octets of the representations (RFC 7541 section 6).
 const INDEXED: u8 = 0x80;
@@ -24,9 +25,11 @@ pub struct Encoder {
     table: Table,
     /// Of the entries of the table, in its order.
     hashes: Vec<u32>,
-    /// Of fields that came of late, each at a place that follows from it. Nothing is wrong when
-    /// two have the same: a field goes into the table sooner, or later.
-    seen: [u32; 1 << SEEN_BITS],
+    /// Of fields that came of late, and where the next one goes. When two fields have one hash,
+    /// the second goes into the table at once, which is no harm; so who makes such fields gains
+    /// nothing.
+    seen: [u32; SEEN],
+    next: usize,
     change: Option<Change>,
 }
 
@@ -57,7 +60,8 @@ impl Encoder {
         Encoder {
             table: Table::new(TABLE_BYTES),
             hashes: Vec::new(),
-            seen: [0; 1 << SEEN_BITS],
+            seen: [0; SEEN],
+            next: 0,
             change: None,
         }
     }
@@ -137,14 +141,14 @@ impl Encoder {
 
     /// By its place in the table, or into it if it came before.
     fn indexed(&mut self, index: u8, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-        let hash = hash(name, value);
+        let hash = words::hash(name, value);
         if let Some(at) = self.find(hash, name, value) {
             number(INDEXED, 7, fixed::COUNT + 1 + at, out);
             return;
         }
-        let seen = &mut self.seen[(hash >> (32 - SEEN_BITS)) as usize];
-        if *seen != hash {
-            *seen = hash;
+        if !self.seen.contains(&hash) {
+            self.seen[self.next] = hash;
+            self.next = (self.next + 1) % SEEN;
             literal(NOT_INDEXED, index, name, value, out);
             return;
         }
@@ -161,14 +165,13 @@ impl Encoder {
     }
 
     fn find(&self, hash: u32, name: &[u8], value: &[u8]) -> Option<usize> {
-        let is_same = |at: usize| {
-            self.table
-                .get(at)
-                .map(Entry::parts)
-                .is_some_and(|(lower, same)| same == value && lower.eq_ignore_ascii_case(name))
+        let is_same = |entry: &Entry| {
+            let (lower, same) = entry.parts();
+            same == value && words::is_name(name, lower)
         };
-        let mut places = self.hashes.iter().enumerate().filter(|(_, other)| **other == hash);
-        places.find_map(|(at, _)| is_same(at).then_some(at))
+        let hashes = self.hashes.iter().enumerate();
+        let mut places = hashes.filter(|(_, other)| **other == hash).map(|(at, _)| at);
+        places.find(|at| self.table.get(*at).is_some_and(is_same))
     }
 
     fn resize(&mut self, size: usize, out: &mut Vec<u8>) {
@@ -221,41 +224,9 @@ fn number(first: u8, prefix: u32, value: usize, out: &mut Vec<u8>) {
     out.push(rest as u8);
 }
 
-/// Of the name in lower case and the value; never 0, which is no field. Who makes two fields of
-/// one hash gains nothing: fields are compared before one stands for the other.
-#[inline]
-fn hash(name: &[u8], value: &[u8]) -> u32 {
-    const LOWER: u64 = 0x2020_2020_2020_2020;
-    let start = (name.len() as u64) << 32 | value.len() as u64;
-    let hash = mix_all(mix_all(start, name, LOWER), value, 0);
-    (hash >> 32) as u32 | 1
-}
-
-/// Eight bytes at a time, with the bits of `set` in each.
-#[inline]
-fn mix_all(start: u64, text: &[u8], set: u64) -> u64 {
-    let mut hash = start;
-    let mut rest = text;
-    while let Some((eight, tail)) = rest.split_first_chunk::<8>() {
-        hash = mix(hash, u64::from_le_bytes(*eight) | set);
-        rest = tail;
-    }
-    if let Some(last) = text.last_chunk::<8>() {
-        // The rest, and some bytes again.
-        return if rest.is_empty() { hash } else { mix(hash, u64::from_le_bytes(*last) | set) };
-    }
-    let tail = rest.iter().fold(0, |so_far, byte| so_far << 8 | u64::from(*byte));
-    mix(hash, tail | set)
-}
-
-#[inline]
-fn mix(hash: u64, word: u64) -> u64 {
-    let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    product ^ product >> 29
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Decoder;
     use super::*;
 
     fn written(encoder: &mut Encoder, name: &[u8], value: &[u8]) -> Vec<u8> {
@@ -313,6 +284,43 @@ mod tests {
         assert_eq!(written(&mut encoder, b"x-name", b"Value"), [0xbf]);
         assert_eq!(written(&mut encoder, b"Server", b"httpd"), [0xbe]);
         assert_eq!(written(&mut encoder, b"x-name", b"value")[0], 0);
+    }
+
+    #[test]
+    fn fields_do_not_push_each_other_out_of_memory() {
+        let mut encoder = Encoder::new();
+        let names: Vec<_> = (0..SEEN).map(|n| format!("x-{n}")).collect();
+        // New, then into the table, then by index.
+        for first in [0, 1, 2] {
+            for name in &names {
+                let out = written(&mut encoder, name.as_bytes(), b"");
+                assert_eq!((out[0] >> 6).min(2), first, "{name}");
+            }
+        }
+        // Once more as many between its two times, and a field is new again.
+        encoder.field(b"a", b"b", &mut Vec::new());
+        for name in &names {
+            encoder.field(name.as_bytes(), b"other", &mut Vec::new());
+        }
+        assert_eq!(written(&mut encoder, b"a", b"b")[0], 0);
+        assert_eq!(written(&mut encoder, b"a", b"b")[0], 0x40);
+    }
+
+    #[test]
+    fn names_are_made_small() {
+        for len in [0, 1, 63, 64, 65, 200] {
+            let mut block = Vec::new();
+            let mut encoder = Encoder::new();
+            for _ in 0..3 {
+                encoder.field("X".repeat(len).as_bytes(), b"Y", &mut block);
+            }
+            let mut read = Vec::new();
+            let verdict = Decoder::new(TABLE_BYTES).decode(&block, |field| {
+                assert_eq!(field.value, b"Y");
+                read.push(field.name.to_vec());
+            });
+            assert_eq!((verdict, read), (Ok(()), vec!["x".repeat(len).into_bytes(); 3]));
+        }
     }
 
     #[test]
@@ -377,19 +385,5 @@ mod tests {
             assert_eq!(written(&mut encoder, b"a", b"b"), b"\0\x01a\x01b");
         }
         assert_eq!((encoder.table.len(), encoder.hashes.len()), (0, 0));
-    }
-
-    #[test]
-    fn hashes_tell_fields_apart_but_not_cases() {
-        assert_eq!(hash(b"Content-Type", b"a"), hash(b"content-type", b"a"));
-        assert_eq!(hash(b"Te", b"a"), hash(b"tE", b"a"));
-        let some: Vec<_> = (0..400).map(|n| (format!("x-{}", n % 20), n.to_string())).collect();
-        let mut all: Vec<_> =
-            some.iter().map(|(name, value)| hash(name.as_bytes(), value.as_bytes())).collect();
-        all.sort_unstable();
-        all.dedup();
-        assert!(all.len() > 398);
-        assert_ne!(hash(b"ab", b"c"), hash(b"a", b"bc"));
-        assert_ne!(hash(b"a", b"12345678"), hash(b"a", b"123456789"));
     }
 }

@@ -1,5 +1,7 @@
 //! The fields that every table begins with (RFC 7541 appendix A).
 
+use super::words::is_name;
+
 /// Names and values by index, from 1.
 const FIELDS: [(&[u8], &[u8]); 61] = [
     (b":authority", b""),
@@ -92,7 +94,7 @@ pub(super) fn find(name: &[u8]) -> u8 {
     let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
     let index = SLOTS[slot(name.len(), *first, *last)];
     match get(index.into()) {
-        Some((lower, _)) if is_same(name, lower) => index,
+        Some((lower, _)) if is_name(name, lower) => index,
         _ => 0,
     }
 }
@@ -144,14 +146,6 @@ const fn slots() -> [u8; 1 << SLOT_BITS] {
         index -= 1;
     }
     slots
-}
-
-/// Compares without branches, but for the length.
-#[inline]
-fn is_same(name: &[u8], lower: &[u8]) -> bool {
-    let bytes = name.iter().zip(lower);
-    let difference = bytes.fold(0, |so_far, (a, b)| so_far | (a.to_ascii_lowercase() ^ b));
-    name.len() == lower.len() && difference == 0
 }
 
 #[cfg(test)]

@@ -23,8 +23,10 @@ fn table(decoder: &mut Decoder) -> Fields {
     (62..127).map_while(|index| read(decoder, &[0x80 | index]).ok()).flatten().collect()
 }
 
+type Rows<'a> = &'a [(&'a str, &'a str)];
+
 /// Blocks one after the other, with what they say and what is then in the table.
-fn check(most: usize, blocks: &[(&str, &[(&str, &str)], &[(&str, &str)])]) {
+fn check(most: usize, blocks: &[(&str, Rows<'_>, Rows<'_>)]) {
     let mut decoder = Decoder::new(most);
     for (block, want, entries) in blocks {
         assert_eq!(read(&mut decoder, &hex(block)), Ok(fields(want)));
