@@ -121,8 +121,7 @@ impl Front {
                 return Poll::Ready(Next::Ended(engine.cause()));
             }
             if engine.is_hearing() && !self.input.is_empty() {
-                let (used, event) =
-                    engine.hear(self.input.bytes(), &mut self.frames, &clock::now);
+                let (used, event) = engine.hear(self.input.bytes(), &mut self.frames, &clock::now);
                 self.input.consume(used);
                 match event {
                     Some(Event::Request { id, asked }) => {

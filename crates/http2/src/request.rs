@@ -219,9 +219,9 @@ mod tests {
         };
         let (text, asked) = wish("CONNECT", "websocket").unwrap();
         assert!(text.starts_with("GET /chat HTTP/1.1\r\nhost: a\r\nsec-websocket-version: 13\r\n"));
-        assert!(
-            text.ends_with("upgrade: websocket\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
-        );
+        assert!(text.ends_with(
+            "upgrade: websocket\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        ));
         assert!(asked.socket);
         assert_eq!(wish("CONNECT", "connect-udp"), Err(Malformed));
         assert_eq!(wish("GET", "websocket"), Err(Malformed));

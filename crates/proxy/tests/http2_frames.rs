@@ -161,8 +161,7 @@ fn bad_pseudo_fields_and_fields_reset_the_stream() {
             let (_setup, mut client) = answering_setup().await;
             let head = frame(HEADERS, 5, 1, &fields(list));
             send(&mut client, &[hello(), head, request(3, &[])].concat()).await;
-            let ends =
-                |bytes: &[u8]| verdict(bytes, 1).is_some() && verdict(bytes, 3).is_some();
+            let ends = |bytes: &[u8]| verdict(bytes, 1).is_some() && verdict(bytes, 3).is_some();
             let bytes = read(&mut client, ends).await;
             assert_eq!(goaway(&bytes), None, "{list:?}");
             assert_eq!(verdict(&bytes, 1), Some(Err(1)), "{list:?}");

@@ -10,11 +10,7 @@ use crate::priority::Priority;
 
 impl Engine {
     /// What a frame means.
-    pub(super) fn frame(
-        &mut self,
-        header: Header,
-        payload: &[u8],
-    ) -> Result<Option<Event>, Fault> {
+    pub(super) fn frame(&mut self, header: Header, payload: &[u8]) -> Result<Option<Event>, Fault> {
         let continues = header.kind == kind::CONTINUATION;
         let block = self.block.as_ref().map(|block| block.stream);
         let settings = header.kind == kind::SETTINGS && !header.has(flag::ACK);
@@ -101,13 +97,17 @@ impl Engine {
 
     /// A frame on a stream that is not under way: what is still coming for one that we reset is let
     /// pass; what comes for one that never began, or that ended, ends the connection.
-    pub(super) fn of_gone(&mut self, id: u32, code: Code) -> Result<(), Fault> {
-        let is_idle = id % 2 == 0 || id > self.last;
+    pub(super) fn of_gone(&self, id: u32, code: Code) -> Result<(), Fault> {
         match self.closed.by_us(id) {
-            _ if is_idle => Err(Fault::Connection(Code::ProtocolError)),
+            _ if self.is_idle(id) => Err(Fault::Connection(Code::ProtocolError)),
             Some(true) => Ok(()),
             Some(false) | None => Err(Fault::Connection(code)),
         }
+    }
+
+    /// Whether the client never began the stream.
+    fn is_idle(&self, id: u32) -> bool {
+        is_ours(id) || id > self.last
     }
 
     fn reset_in(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
@@ -115,7 +115,7 @@ impl Engine {
             return Err(Fault::Connection(Code::FrameSizeError));
         }
         let id = header.stream;
-        if id % 2 == 0 || id > self.last {
+        if self.is_idle(id) {
             return Err(Fault::Connection(Code::ProtocolError));
         }
         if let Some(stream) = self.streams.get_mut(&id)
@@ -133,7 +133,7 @@ impl Engine {
             return Err(Fault::Connection(Code::ProtocolError));
         }
         let acknowledges = header.has(flag::ACK);
-        if payload.len() % 6 != 0 || (acknowledges && !payload.is_empty()) {
+        if !payload.len().is_multiple_of(6) || (acknowledges && !payload.is_empty()) {
             return Err(Fault::Connection(Code::FrameSizeError));
         }
         if acknowledges {
@@ -231,7 +231,7 @@ impl Engine {
             self.feed_starved();
             return Ok(());
         }
-        if id % 2 == 0 || id > self.last {
+        if self.is_idle(id) {
             return Err(Fault::Connection(Code::ProtocolError));
         }
         if more == 0 {
@@ -253,7 +253,7 @@ impl Engine {
         let Some(id) = number(payload) else {
             return Err(Fault::Connection(Code::FrameSizeError));
         };
-        if header.stream != 0 || id % 2 == 0 {
+        if header.stream != 0 || is_ours(id) {
             return Err(Fault::Connection(Code::ProtocolError));
         }
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -271,6 +271,11 @@ impl Engine {
             self.recv_window += i64::from(std::mem::take(&mut self.credit));
         }
     }
+}
+
+/// Whether the number is one of a stream that we could begin, and never do; or the connection's.
+pub(super) fn is_ours(id: u32) -> bool {
+    id.is_multiple_of(2)
 }
 
 /// Priorities of RFC 7540 say nothing here, but must be well-formed.

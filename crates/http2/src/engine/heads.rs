@@ -3,11 +3,10 @@
 use evenkeel_wire::http1::Framing;
 use evenkeel_wire::http2::frame::{Code, Header, flag, kind, unpadded};
 
+use super::frames::is_ours;
 use super::inlet::Inlet;
 use super::stream::{Broken, Stream};
-use super::{
-    Block, Engine, Event, Fault, PENDING_RESETS, Phase, STREAM_WINDOW, depends_on,
-};
+use super::{Block, Engine, Event, Fault, PENDING_RESETS, Phase, STREAM_WINDOW, depends_on};
 use crate::priority::Priority;
 use crate::request::write_head;
 
@@ -22,7 +21,7 @@ impl Engine {
     ) -> Result<Option<Event>, Fault> {
         let id = header.stream;
         let mut block = unpadded(header, payload).ok_or(Fault::Connection(Code::ProtocolError))?;
-        if id % 2 == 0 {
+        if is_ours(id) {
             return Err(Fault::Connection(Code::ProtocolError));
         }
         let mut depends_on_itself = false;

@@ -216,8 +216,7 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
     if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)?
         == Parsed::Complete
     {
-        take_beginning(session, scratch).await;
-        return Ok(());
+        return take_beginning(session, scratch).await;
     }
     let most = listener.limits.head_bytes.saturating_add(AHEAD);
     scratch.client_read_wait.set_after(session.began, listener.plan.timeouts.header);
@@ -233,27 +232,27 @@ async fn receive_head(session: &mut Session, scratch: &mut Scratch) -> Result<()
         if scratch.head.parse(session.buffer.bytes(), &listener.limits).map_err(refused)?
             == Parsed::Complete
         {
-            take_beginning(session, scratch).await;
-            return Ok(());
+            return take_beginning(session, scratch).await;
         }
     }
 }
 
 /// Takes in what has come of a body with its head, without waiting: what is wrong with it is found
 /// before a member is asked, and a body that is all there goes on in one piece.
-async fn take_beginning(session: &mut Session, scratch: &Scratch) {
-    // Of a stream there is only the head; what came after it lies ready.
-    let more = session.buffer.is_full() || session.is_multiplexed();
-    if respond::has_no_body(scratch.head.body) || !more {
-        return;
+async fn take_beginning(session: &mut Session, scratch: &Scratch) -> Result<(), Option<Failure>> {
+    let is_stream = session.is_multiplexed();
+    let more = session.buffer.is_full() && !respond::has_no_body(scratch.head.body);
+    // Of a stream there is only the head; what came after it, perhaps a reset, lies ready.
+    if !more && !is_stream {
+        return Ok(());
     }
     let (mut recv, _) = session.stream.split();
-    poll_fn(|cx| {
+    let came = poll_fn(|cx| Poll::Ready(recv.poll_recv(cx, &mut session.buffer, AHEAD))).await;
+    match came {
+        Poll::Ready(Err(_)) if is_stream => Err(None),
         // Whoever receives next meets an end or an error again.
-        let _ = recv.poll_recv(cx, &mut session.buffer, AHEAD);
-        Poll::Ready(())
-    })
-    .await;
+        _ => Ok(()),
+    }
 }
 
 /// Says that nothing more will be sent and reads on for a while: a close with unread bytes would
