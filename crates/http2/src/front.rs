@@ -2,11 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use evenkeel_net::{Buffer, Deadline, Stream, clock};
+use evenkeel_net::{Buffer, Stream, clock};
 
 use crate::engine::{Engine, Event, Settings};
 use crate::lane::{Lane, Shared};
@@ -21,7 +21,6 @@ const FAREWELL_BYTES: usize = 64 * 1024;
 
 /// The connection of a client. Dropped, it ends the streams that are under way.
 pub struct Front {
-    stream: Stream,
     input: Buffer,
     shared: Rc<Shared>,
     /// Frames that may still be heard in this turn.
@@ -74,8 +73,9 @@ impl Front {
         settings: &Settings,
     ) -> Result<Front, Option<&'static str>> {
         let engine = RefCell::new(Engine::new(*settings, clock::now()));
-        let shared = Rc::new(Shared { engine, mover: Cell::new(None) });
-        let mut front = Front { stream, input: early, shared, frames: FRAMES };
+        let (stream, mover) = (RefCell::new(stream), Cell::new(None));
+        let shared = Rc::new(Shared { engine, stream, mover });
+        let mut front = Front { input: early, shared, frames: FRAMES };
         poll_fn(|cx| front.poll_begun(cx)).await?;
         Ok(front)
     }
@@ -99,7 +99,7 @@ impl Front {
                     continue;
                 }
             }
-            match self.stream.split().0.poll_recv(cx, &mut self.input, AHEAD) {
+            match self.poll_recv(cx) {
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) => return Poll::Ready(Err(None)),
                 Poll::Pending => return Poll::Pending,
@@ -143,7 +143,7 @@ impl Front {
                 break;
             }
             drop(engine);
-            match self.stream.split().0.poll_recv(cx, &mut self.input, AHEAD) {
+            match self.poll_recv(cx) {
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) => {
                     let mut engine = self.shared.engine.borrow_mut();
@@ -158,12 +158,17 @@ impl Front {
         Poll::Pending
     }
 
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.shared.stream.borrow_mut().split().0.poll_recv(cx, &mut self.input, AHEAD)
+    }
+
     /// Sends what there is to send. An error: the connection broke.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
         let mut engine = self.shared.engine.borrow_mut();
+        let mut stream = self.shared.stream.borrow_mut();
         while !engine.out().is_empty() {
             let slices = [IoSlice::new(engine.out())];
-            match self.stream.split().1.poll_send(cx, &slices) {
+            match stream.split().1.poll_send(cx, &slices) {
                 Poll::Ready(Ok(sent @ 1..)) => engine.sent(sent),
                 Poll::Ready(_) => return Poll::Ready(Err(())),
                 Poll::Pending => return Poll::Pending,
@@ -196,17 +201,18 @@ impl Front {
     /// close with unread bytes would be a reset, which takes them away.
     pub async fn farewell(mut self) {
         self.shared.engine.borrow_mut().break_off();
-        let (mut recv, mut send) = self.stream.split();
-        if send.finish().await.is_err() {
+        let shared = self.shared.clone();
+        let finish = |cx: &mut Context<'_>| shared.stream.borrow_mut().split().1.poll_finish(cx);
+        if poll_fn(finish).await.is_err() {
             return;
         }
-        let (mut scrap, mut read) = (Buffer::new(), 0);
+        let mut read = 0;
         while read < FAREWELL_BYTES {
-            match recv.recv(&mut scrap, AHEAD, &mut Deadline::never()).await {
+            self.input.clear();
+            match poll_fn(|cx| self.poll_recv(cx)).await {
                 Ok(n @ 1..) => read += n,
                 _ => return,
             }
-            scrap.clear();
         }
     }
 }

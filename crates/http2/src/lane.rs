@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use evenkeel_net::Made;
+use evenkeel_net::{Made, Stream};
 use evenkeel_wire::http1::{BodyReader, Framing, Parsed, ResponseHead};
 use tokio::io::ReadBuf;
 
@@ -13,9 +13,15 @@ use crate::answer::LIMITS;
 use crate::engine::Engine;
 use crate::request::Asked;
 
+/// Bytes of data that are worth a system call of their own,
+const STRAIGHT: usize = 8 * 1024;
+/// unless so many others go before them.
+const WAITING: usize = 16 * 1024;
+
 /// What a connection and its streams share.
 pub(crate) struct Shared {
     pub(crate) engine: RefCell<Engine>,
+    pub(crate) stream: RefCell<Stream>,
     /// Wakes whoever moves the connection's bytes.
     pub(crate) mover: Cell<Option<Waker>>,
 }
@@ -95,7 +101,7 @@ impl Lane {
             Answer::Rest => {
                 let n = bytes.len().min(engine.room(self.id));
                 if n > 0 {
-                    engine.say_data(self.id, &bytes[..n], false);
+                    self.say_data(engine, &bytes[..n], false);
                 }
                 Ok(n)
             }
@@ -163,12 +169,28 @@ impl Lane {
             reader.relayed(n as u64);
             // Of a body in chunks the end is only known when its last chunk has come.
             let ends = reader.is_done();
-            engine.say_data(self.id, &rest[..n], ends);
+            self.say_data(engine, &rest[..n], ends);
             used += n;
             if ends {
                 return Ok(used);
             }
         }
+    }
+
+    /// Large pieces go to the connection at once, if it takes them, without being copied.
+    fn say_data(&self, engine: &mut Engine, data: &[u8], ends: bool) {
+        if data.len() < STRAIGHT || engine.out().len() > WAITING {
+            return engine.say_data(self.id, data, ends);
+        }
+        engine.offer_data(self.id, data, ends, |slices| {
+            let mut stream = self.shared.stream.borrow_mut();
+            // Who moves the connection's bytes meets what is wrong with it, or waits, by itself.
+            let mut nobody = Context::from_waker(Waker::noop());
+            match stream.split().1.poll_send(&mut nobody, slices) {
+                Poll::Ready(Ok(sent)) => sent,
+                Poll::Ready(Err(_)) | Poll::Pending => 0,
+            }
+        });
     }
 
     fn end(&self, engine: &mut Engine) {
@@ -195,6 +217,10 @@ impl Made for Lane {
             }
         }
         heard
+    }
+
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.shared.engine.borrow_mut().poll_room(self.id, cx)
     }
 
     fn poll_write(&self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {

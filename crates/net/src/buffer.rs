@@ -15,8 +15,8 @@ const USUAL: usize = 16 * 1024;
 pub const LARGE: usize = 256 * 1024;
 /// Sizes a buffer grows through.
 const SIZES: [usize; 4] = [SMALL, USUAL, 64 * 1024, LARGE];
-/// Freed leases kept per core and size: 4 MiB, 1 MiB, 1 MiB and 2 MiB at most.
-const STOCK: [usize; 4] = [1024, 64, 16, 8];
+/// Freed leases kept per core and size: 4 MiB, 2 MiB, 2 MiB and 2 MiB at most.
+const STOCK: [usize; 4] = [1024, 128, 32, 8];
 
 thread_local! {
     static FREE: RefCell<[Vec<Box<[u8]>>; 4]> =

@@ -15,6 +15,10 @@ pub trait Made {
     /// Gives some bytes; none at the end.
     fn poll_read(&self, cx: &Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>>;
 
+    /// Ready when there is room for some bytes. Who waits for that before it fetches them holds none
+    /// meanwhile.
+    fn poll_room(&self, cx: &Context<'_>) -> Poll<io::Result<()>>;
+
     /// Takes some of the bytes, at least one.
     fn poll_write(&self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 

@@ -378,6 +378,20 @@ impl SendHalf<'_> {
         }
     }
 
+    /// Whether other streams send on the same connection, so that [`SendHalf::poll_room`] means
+    /// something.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, SendHalf::Made(_))
+    }
+
+    /// Ready when there is room for some bytes; at once where only sending tells.
+    pub fn poll_room(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            SendHalf::Made(stream) => stream.poll_room(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Says that nothing more will be sent.
     pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -1,15 +1,18 @@
 //! What streams say: heads, data, ends; and whose turn it is.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll, Waker};
 
 use evenkeel_wire::http1::ResponseHead;
-use evenkeel_wire::http2::frame::{Code, Header, PAYLOAD, flag, kind};
+use evenkeel_wire::http2::frame::{Code, HEADER, Header, PAYLOAD, flag, kind};
 use tokio::io::ReadBuf;
 
 use super::{Engine, OUT, STREAM_WINDOW, TURN};
 use crate::engine::stream::Broken;
 use crate::{answer, fields};
+
+/// Frames that all there is room for makes.
+const PIECES: usize = OUT.div_ceil(PAYLOAD);
 
 impl Engine {
     /// Whether a stream may write now. If not, it is woken when it is its turn.
@@ -39,6 +42,30 @@ impl Engine {
         let first = turn || (!stream.priority.incremental && stream.begun);
         self.turns.push(id, stream.priority.urgency, first);
         Poll::Pending
+    }
+
+    /// Ready when some bytes of data may leave, whoever's they are. If not, the stream waits for its
+    /// turn.
+    pub(crate) fn poll_room(&mut self, id: u32, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        let is_full = self.out.len() >= OUT || self.send_window <= 0;
+        let stream = self.streams.get_mut(&id);
+        let Some(stream) = stream.filter(|stream| !stream.said && stream.broken.is_none()) else {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        };
+        if stream.waits {
+            stream.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let turn = std::mem::take(&mut stream.turn);
+        if is_full || stream.send_window <= 0 {
+            self.wait(id, cx.waker());
+            return Poll::Pending;
+        }
+        if turn {
+            // It may have nothing to send yet; then others should.
+            self.give_turns();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Bytes of data that the stream may send now.
@@ -139,22 +166,53 @@ impl Engine {
 
     /// Sends data, no more than there is [`Engine::room`]; `ends`: the answer ends with it.
     pub(crate) fn say_data(&mut self, id: u32, data: &[u8], ends: bool) {
-        let mut rest = data;
-        loop {
-            let (piece, more) = rest.split_at(rest.len().min(PAYLOAD));
-            rest = more;
-            let last = ends && rest.is_empty();
-            let flags = if last { flag::END_STREAM } else { 0 };
-            let header = Header { length: piece.len(), kind: kind::DATA, flags, stream: id };
-            self.out.extend(&header.bytes());
+        for (header, piece) in frames(id, data, ends) {
+            self.out.extend(&header);
             self.out.extend(piece);
-            if rest.is_empty() {
-                break;
+        }
+        self.spend(id, data.len(), ends);
+    }
+
+    /// The same, but offers all that waits and the data to `send` first, which takes some of it:
+    /// only the rest is copied.
+    pub(crate) fn offer_data(
+        &mut self,
+        id: u32,
+        data: &[u8],
+        ends: bool,
+        send: impl FnOnce(&[IoSlice<'_>]) -> usize,
+    ) {
+        let mut headers = [[0; HEADER]; PIECES];
+        let mut slices = [IoSlice::new(&[]); 1 + 2 * PIECES];
+        slices[0] = IoSlice::new(self.out.bytes());
+        let mut count = 1;
+        for ((header, piece), place) in frames(id, data, ends).zip(&mut headers) {
+            *place = header;
+            slices[count] = IoSlice::new(place);
+            slices[count + 1] = IoSlice::new(piece);
+            count += 2;
+        }
+        let waiting = if slices[0].is_empty() { 1 } else { 0 };
+        let sent = send(&slices[waiting..count]);
+        self.guard.sent(sent);
+        let mut gone = sent.saturating_sub(self.out.len());
+        self.out.consume(sent);
+        for (header, piece) in frames(id, data, ends) {
+            for part in [&header[..], piece] {
+                let skipped = gone.min(part.len());
+                gone -= skipped;
+                self.out.extend(&part[skipped..]);
             }
         }
-        self.send_window -= data.len() as i64;
+        self.spend(id, data.len(), ends);
+        self.give_turns();
+    }
+
+    /// Counts data that was sent.
+    fn spend(&mut self, id: u32, bytes: usize, ends: bool) {
+        self.send_window -= bytes as i64;
         if let Some(stream) = self.streams.get_mut(&id) {
-            stream.send_window -= data.len() as i64;
+            stream.send_window -= bytes as i64;
             stream.begun = true;
         }
         if ends {
@@ -259,4 +317,15 @@ impl Engine {
             self.give_turns();
         }
     }
+}
+
+/// Data as frames: each header, and what follows it.
+fn frames(id: u32, data: &[u8], ends: bool) -> impl Iterator<Item = ([u8; HEADER], &[u8])> {
+    let count = data.len().div_ceil(PAYLOAD).max(1);
+    (0..count).map(move |n| {
+        let piece = &data[n * PAYLOAD..data.len().min((n + 1) * PAYLOAD)];
+        let flags = if ends && n + 1 == count { flag::END_STREAM } else { 0 };
+        let header = Header { length: piece.len(), kind: kind::DATA, flags, stream: id };
+        (header.bytes(), piece)
+    })
 }

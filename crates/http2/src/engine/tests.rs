@@ -1,3 +1,4 @@
+use std::io::IoSlice;
 use std::task::{Context, Poll, Waker};
 
 use evenkeel_wire::http1::{Limits, Parsed};
@@ -126,6 +127,30 @@ fn a_request_is_answered() {
 }
 
 #[test]
+fn what_is_offered_and_not_taken_leaves_later() {
+    let text: Vec<u8> = (0..40_000_u32).map(|n| n as u8).collect();
+    for taken in [0, 1, 20, 60, 5000, 16_500, 40_000, usize::MAX] {
+        let mut engine = open();
+        hear(&mut engine, &get(1));
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n";
+        answer(&mut engine, 1, head, false);
+        let mut whole = open();
+        hear(&mut whole, &get(1));
+        answer(&mut whole, 1, head, false);
+        whole.say_data(1, &text, true);
+        let mut gone = Vec::new();
+        engine.offer_data(1, &text, true, |slices| {
+            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            gone.extend_from_slice(&all[..taken.min(all.len())]);
+            gone.len()
+        });
+        assert!([&gone, engine.out()].concat() == whole.out(), "{taken}");
+        assert_eq!(engine.send_window, whole.send_window);
+        assert!(!engine.is_open(1));
+    }
+}
+
+#[test]
 fn an_answer_that_is_left_is_reset_and_counted() {
     let mut engine = open();
     hear(&mut engine, &get(1));
@@ -211,6 +236,28 @@ fn the_urgent_go_first_and_the_others_in_turns() {
     let update = [&1_u32.to_be_bytes()[..], b"u=0"].concat();
     hear(&mut engine, &frame(kind::PRIORITY_UPDATE, 0, 0, &update));
     assert_eq!(engine.streams[&1].priority.urgency, 0);
+}
+
+#[test]
+fn a_turn_goes_on_when_all_of_it_leaves_at_once() {
+    let mut engine = open();
+    for id in [1, 3] {
+        hear(&mut engine, &post(id, &[]));
+        answer(&mut engine, id, "HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n", false);
+    }
+    hear(&mut engine, &frame(kind::WINDOW_UPDATE, 0, 0, &[0, 16, 0, 0]));
+    let room = engine.room(1);
+    engine.say_data(1, &vec![0; room], false);
+    assert!(!turn(&mut engine, 1) && !turn(&mut engine, 3));
+    // Room for one.
+    engine.out.consume(OUT - 10);
+    engine.out.extend(&[0; OUT - TURN]);
+    engine.give_turns();
+    assert!(turn(&mut engine, 1));
+    assert!(engine.streams[&3].waits);
+    let all = |slices: &[IoSlice<'_>]| slices.iter().map(|slice| slice.len()).sum();
+    engine.offer_data(1, &[0; 1000], false, all);
+    assert!(engine.out.is_empty() && engine.streams[&3].turn);
 }
 
 #[test]
@@ -379,8 +426,8 @@ fn any_bytes_leave_it_in_order() {
         seed ^= seed << 17;
         seed
     };
-    for _ in 0..3000 {
-        let script: Vec<u8> = (0..random() % 400).map(|_| (random() >> 24) as u8).collect();
+    for _ in 0..5000 {
+        let script: Vec<u8> = (0..random() % 1000).map(|_| (random() >> 24) as u8).collect();
         exercise(&script);
     }
 }

@@ -26,6 +26,9 @@ const GATHER: usize = 8 * 1024;
 /// Bytes of an answer that wait to be sent on.
 const AHEAD: usize = 256 * 1024;
 
+/// Bytes received at once where answers share a connection to the client: about what it takes.
+const SHARED: u64 = 64 * 1024;
+
 /// Answers from which httpd cuts parts itself: head and body come with one read.
 const PART_OF_MAX: usize = 8000;
 
@@ -262,7 +265,8 @@ impl Download<'_> {
         add(&self.progress.from_member, self.answer.reason.end as usize);
         self.buffer.consume(self.answer.len);
         if let Framing::Length(bytes) = framing {
-            self.buffer.expect(bytes.saturating_sub(self.buffer.len() as u64));
+            let more = bytes.saturating_sub(self.buffer.len() as u64);
+            self.buffer.expect(if self.client.is_shared() { more.min(SHARED) } else { more });
         }
         let mut reader = BodyReader::new(framing, &self.limits);
         let ends = Ends { chunked, closing: !client_lives };
@@ -271,6 +275,7 @@ impl Download<'_> {
             if reader.is_done() {
                 break;
             }
+            self.room().await?;
             match self.receive(AHEAD).await {
                 Ok(0) => reader.finish_eof().map_err(|_| Failure::MEMBER_CUT)?,
                 Ok(_) => {}
@@ -283,6 +288,26 @@ impl Download<'_> {
         // Bytes beyond the answer are nobody's: the next answer could not be told from them.
         member_lives &= self.buffer.is_empty() && self.progress.sent.get();
         Ok(Done { status, member_lives, client_lives, tunnel: false })
+    }
+
+    /// Where clients' streams share a connection, waits until some of them may send: whose turn is
+    /// far need not hold what it would send.
+    async fn room(&mut self) -> Result<(), Failure> {
+        if !self.client.is_shared() {
+            return Ok(());
+        }
+        let mut armed = false;
+        poll_fn(|cx| match self.client.poll_room(cx) {
+            Poll::Pending => {
+                if !std::mem::replace(&mut armed, true) {
+                    self.client_wait.set_after(clock::recent(), self.send_time);
+                }
+                self.client_wait.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+            }
+            ready => ready,
+        })
+        .await
+        .map_err(client_failure)
     }
 
     /// What of a short body the client gets, if httpd's rules cut it: then all of it is there.

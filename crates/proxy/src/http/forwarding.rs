@@ -72,6 +72,10 @@ impl Forwarding<'_> {
         };
         let (line_max, rate_min) = self.bounds(upstream.member, session, scratch);
         let trailers = self.passes_trailers(&passage);
+        if session.is_multiplexed() {
+            // Of answers that share a connection, most wait: with little in their hands.
+            upstream.buffer.expect(0);
+        }
         let (client, member) = (session.stream.split(), upstream.stream.split());
         let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
         let mut upload = Upload {
