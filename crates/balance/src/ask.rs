@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use evenkeel_plan as plan;
+
 use crate::guard::Guard;
 
 /// Microseconds of a monotonic clock that the caller reads.
@@ -124,6 +126,40 @@ pub enum Why {
     Spare,
     /// Every member is ejected, so ejections are ignored.
     Panic,
+}
+
+/// How a member stands to new requests: what explanations say of those that were not picked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It may be picked, and why it is among those that may.
+    Serves(Why),
+    /// It is at its `max_requests`.
+    Full,
+    /// It was ordered to take no new clients.
+    Drained,
+    /// It was ordered to take nothing at all.
+    Disabled,
+    /// Its probes find it down.
+    Down,
+    /// The breaker took it out.
+    Ejected,
+    /// It is usable, and others come before it: a lower tier, or those that it stands in for.
+    Waits,
+}
+
+/// What was seen of a member by another process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// What an operator ordered.
+    pub state: plan::MemberState,
+    /// Its share as ordered.
+    pub weight: plan::Weight,
+    /// Whether its probes find it well.
+    pub up: bool,
+    /// Whether the breaker keeps it out.
+    pub ejected: bool,
+    /// Requests under way.
+    pub active: u32,
 }
 
 /// Why no member was picked.

@@ -17,10 +17,12 @@ mod policy;
 mod pool;
 mod queue;
 mod shared;
+mod standing;
 mod view;
 
 pub use ask::{
-    Ask, Bound, Change, Health, Micros, NoMember, Outcome, Pick, ProbeResult, Rng, Tried, Why,
+    Ask, Bound, Change, Health, Micros, NoMember, Outcome, Pick, ProbeResult, Rng, Seen, Standing,
+    Tried, Why,
 };
 pub use guard::Guard;
 pub use hash::hash_key;

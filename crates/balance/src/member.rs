@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evenkeel_plan::{self as plan, Address, MemberState, Name, Passive, Weight};
 
-use crate::ask::{Change, Health, Micros, Outcome, ProbeResult};
+use crate::ask::{Change, Health, Micros, Outcome, ProbeResult, Seen};
 use crate::hash::hash_key;
 
 mod ruled;
@@ -499,6 +499,17 @@ impl Member {
             self.ramp_time.store(0, Relaxed);
         }
         true
+    }
+
+    /// Takes over what another process saw of it.
+    pub(crate) fn imitate(&self, seen: &Seen, now: Micros) {
+        self.set_state(seen.state);
+        self.set_weight(seen.weight);
+        self.up.store(seen.up, Relaxed);
+        self.active.store(seen.active, Relaxed);
+        // Until when is not known, and does not matter: nobody looks later than now.
+        let until = if seen.ejected { now.0.saturating_add(1) } else { 0 };
+        self.ejected_until.store(until, Relaxed);
     }
 
     pub(crate) fn forget_half(&self) {

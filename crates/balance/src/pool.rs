@@ -114,6 +114,11 @@ impl Pool {
         &self.members
     }
 
+    /// Who may be picked.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
     pub(crate) fn queue(&self) -> &Queue {
         &self.shared.queue.0
     }

@@ -1,6 +1,6 @@
 //! The command line, as `--help` shows it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -116,21 +116,65 @@ impl SourceArgs {
     }
 }
 
-/// A request to explain.
+/// A request, a connection or a flow to explain.
 #[derive(Args, Debug)]
+#[command(override_usage = "evenkeel explain [OPTIONS] METHOD URL\n       \
+                            evenkeel explain [OPTIONS] tcp://ADDRESS|udp://ADDRESS")]
 pub(crate) struct Question {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// The method.
-    pub(crate) method: String,
-    /// The URL, as `http://shop.example.com/api/x`.
-    pub(crate) url: String,
+    /// The method of a request, and the URL, as `http://shop.example.com/api/x`; or where a
+    /// connection or flow comes to, as `tcp://192.0.2.1:5432`, `udp://192.0.2.1:53`, or by the
+    /// listener's name, as `tcp://postgres`.
+    #[arg(value_names = ["METHOD", "URL"], num_args = 1..=2, required = true)]
+    pub(crate) what: Vec<String>,
     /// A header of the request; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'")]
     pub(crate) headers: Vec<String>,
-    /// The client's address.
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
-    pub(crate) client: IpAddr,
+    /// The client's address; behind a PROXY header, the one that the header names.
+    #[arg(long, value_name = "IP[:PORT]", default_value = "127.0.0.1", value_parser = client)]
+    pub(crate) client: SocketAddr,
+    /// With tcp://: the server name in the client's ClientHello.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sni: Option<String>,
+    /// With tcp://: the protocols in the client's ClientHello, as `h2,http/1.1`.
+    #[arg(long, value_name = "PROTOCOLS", value_delimiter = ',')]
+    pub(crate) alpn: Vec<String>,
+    /// With udp:// and QUIC: the connection id of the client's packets, in hexadecimal.
+    #[arg(long, value_name = "HEX", value_parser = connection_id)]
+    pub(crate) connection_id: Option<ConnectionId>,
+    /// By what the running server knows of its members: health, load, what was ordered. Otherwise
+    /// every member counts as just started.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// With --live: the admin address; by default the configuration's `[admin]`.
+    #[arg(long, value_name = "ADDRESS", env = "EVENKEEL_ADMIN")]
+    pub(crate) admin: Option<String>,
+    /// With --live: the admin token.
+    #[arg(long, value_name = "TOKEN", env = "EVENKEEL_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
+/// The bytes of a QUIC connection id.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionId(pub(crate) Vec<u8>);
+
+/// An address with or without a port; 0 stands for one that is not known.
+fn client(text: &str) -> Result<SocketAddr, String> {
+    let alone = text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 0));
+    let words =
+        "an IP address, with a port if you like: 192.0.2.7, 192.0.2.7:5555, [2001:db8::7]:5555";
+    alone.or_else(|_| text.parse()).map_err(|_| words.to_owned())
+}
+
+fn connection_id(text: &str) -> Result<ConnectionId, String> {
+    let pair = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    let digits = text.bytes().all(|b| b.is_ascii_hexdigit()) && text.len().is_multiple_of(2);
+    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+    match bytes.filter(|bytes| digits && (1..=20).contains(&bytes.len())) {
+        Some(bytes) => Ok(ConnectionId(bytes)),
+        None => Err("a connection id is 1 to 20 bytes, as pairs of hexadecimal digits".to_owned()),
+    }
 }
 
 /// Where the running server is.

@@ -134,4 +134,13 @@ fn explain_and_the_api_know_conditions_and_splits() {
     assert!(told.contains("route     ab") && told.contains("header x-ab"), "{told}");
     assert!(told.contains("split     a 9, b 1 (the client's own, by its cookie)"), "{told}");
     assert!(told.contains("pool      b"), "{told}");
+    let plain = std::fs::read_to_string(&file).expect("a file");
+    let sticky = plain
+        + "\n[[pool]]\nname = \"s\"\naffinity = { cookie = \"STAY\" }\n\
+                 [[pool.member]]\naddress = \"10.0.0.1:80\"\ntag = \"one\"\n\
+                 [[pool.member]]\naddress = \"10.0.0.2:80\"\ntag = \"two\"\n\
+                 [[route]]\nheader = { x-sticky = true }\npool = \"s\"\n";
+    std::fs::write(&file, sticky).expect("written");
+    let told = explain(&["-H", "X-Sticky: 1", "-H", "Cookie: STAY=two"]);
+    assert!(told.contains("member    two 10.0.0.2:80 (by affinity)"), "{told}");
 }

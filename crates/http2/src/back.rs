@@ -117,7 +117,8 @@ impl Back {
 
     /// Carries one request, which comes as HTTP/1.1 through the pipe, and its answer. The stream
     /// counts as open from now on. When the member surely did nothing about the request, the other
-    /// end of the pipe sees an error of kind `ConnectionRefused`, otherwise a reset. `web`: calls of
+    /// end of the pipe sees an error of kind `ConnectionRefused`; when it broke the rules, of kind
+    /// [`MALFORMED`](crate::MALFORMED); otherwise a reset. `web`: calls of
     /// gRPC-Web are made calls of gRPC.
     pub fn carry(&self, pipe: PipeStream, web: bool) -> impl Future<Output = ()> + 'static {
         self.state.open.set(self.state.open.get() + 1);

@@ -35,6 +35,7 @@ pub use engine::exercise::exercise;
 pub use evenkeel_wire::http2::frame::PREFACE;
 pub use front::{Front, Incoming, Next};
 pub use guard::FLOODS;
+pub use outgoing::MALFORMED;
 pub use outward::is_grpc;
 pub use web::is_grpc_web;
 

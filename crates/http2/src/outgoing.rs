@@ -24,6 +24,8 @@ use crate::web::{Decoder, Web};
 
 /// Bounds of heads whose sender has already bounded them.
 const LIMITS: Limits = Limits { head_bytes: 4 << 20, target_bytes: 4 << 20, fields: 20_000 };
+/// How the pipe says that the member broke the rules of HTTP/2. No system ends a stream so.
+pub const MALFORMED: io::ErrorKind = io::ErrorKind::InvalidInput;
 /// Whoever sends the request gives up before.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
@@ -242,7 +244,7 @@ fn write_head(
         fields.remove(header::CONTENT_LENGTH);
     }
     if !write_lines(out, &fields) {
-        return Err(End::Told(io::ErrorKind::InvalidData));
+        return Err(End::Told(MALFORMED));
     }
     match ends {
         Ends::Interim => {}
@@ -273,12 +275,14 @@ fn told(error: h2::Error) -> End {
 }
 
 /// RFC 9113 section 8.7: what the member refused, or left behind with its GOAWAY, it did not
-/// process.
+/// process. What the engine ends for a rule that the member broke has been processed, whatever
+/// reason it gives: for a head that is too large, that of a refusal.
 fn kind(error: &h2::Error) -> io::ErrorKind {
-    let refused = error.reason() == Some(Reason::REFUSED_STREAM);
     let left_behind = error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
-    match refused || left_behind {
-        true => io::ErrorKind::ConnectionRefused,
-        false => io::ErrorKind::ConnectionReset,
+    match error.reason() {
+        _ if left_behind => io::ErrorKind::ConnectionRefused,
+        Some(reason) if error.is_library() && reason != Reason::CANCEL => MALFORMED,
+        Some(Reason::REFUSED_STREAM) => io::ErrorKind::ConnectionRefused,
+        _ => io::ErrorKind::ConnectionReset,
     }
 }

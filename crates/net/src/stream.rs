@@ -411,6 +411,16 @@ impl SendHalf<'_> {
         }
     }
 
+    /// Before a stream is dropped whose both ends have come: says ours where the close that follows
+    /// does not say it by itself, which is with TLS. Ready when that was sent, or nobody is there to
+    /// hear it.
+    pub fn poll_say_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            SendHalf::Tls(stream) => stream.poll_say_end(cx),
+            _ => Poll::Ready(()),
+        }
+    }
+
     /// Says that nothing more will be sent.
     pub async fn finish(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll_finish(cx)).await

@@ -294,6 +294,14 @@ impl TlsStream {
         state.inner.split().1.poll_finish(cx)
     }
 
+    /// Says that nothing more comes, and leaves the stream below open. Ready when that is on its way,
+    /// or when nobody can hear it any more.
+    pub(crate) fn poll_say_end(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.borrow_mut();
+        state.end();
+        state.poll_flush(cx).map(drop)
+    }
+
     /// Says that nothing more comes, if the system takes it at once: whoever reads to the end can
     /// tell that it has everything (RFC 8446 section 6.1). Not after [`TlsStream::break_off`].
     pub(crate) fn say_end(&self) {

@@ -71,6 +71,7 @@ failures! {
     LOCAL_LIMIT = 503 "local-limit" Internal, "This machine ran out of descriptors, ports or memory.";
     MEMBER_CLOSED = 502 "member-closed" Upstream, "The member closed before its answer began.";
     MEMBER_RESET = 502 "member-reset" Upstream, "The member reset the connection before its answer began.";
+    MEMBER_HTTP2 = 502 "member-http2" Upstream, "The member broke the rules of HTTP/2 before its answer began, or the answer's head is larger than the pool's limits.header_bytes.";
     MEMBER_REFUSED = 502 "member-refused" Upstream, "The member refused a stream of HTTP/2, or said goodbye, before it did anything about the request.";
     MEMBER_TIMEOUT = 504 "member-timeout" Upstream, "The member did not begin its answer within timeouts.response.";
     LATE_CONTAINER = 504 "late-container" Upstream, "A member that speaks AJP answered a ping, and then did not begin its answer in time.";

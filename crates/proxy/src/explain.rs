@@ -1,10 +1,12 @@
 //! What would happen to a request: the same reading, routing and reasons as in an exchange, and
 //! nothing sent.
 
+mod layer4;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use evenkeel_balance::{Ask, Micros, Rng, Tried, Why};
+use evenkeel_balance::{Ask, Bound, Micros, NoMember, Rng, Tried, Why};
 use evenkeel_httpd::{Handler, Times, TlsFacts, Verdict};
 use evenkeel_net::clock;
 use evenkeel_plan::BindAddress;
@@ -15,6 +17,8 @@ use crate::http::asked::Asked;
 use crate::http::key::{self, Binding};
 use crate::http::passing;
 use crate::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt, Snapshot};
+
+pub use layer4::{Ahead, Arrival, Way, explain_arrival, no_hello, no_proxy_header};
 
 /// What would happen.
 pub struct Explained<'a> {
@@ -30,8 +34,8 @@ pub struct Explained<'a> {
     pub pool: Option<&'a Arc<PoolRt>>,
     /// The pool of a split is the client's by its cookie.
     pub kept: bool,
-    /// The hash that a hashing policy would pick by.
-    pub key: u64,
+    /// Its member, as things stand, and why; or why there is none.
+    pub member: Option<Result<(usize, Why), NoMember>>,
 }
 
 /// Explains a request given as the bytes of its head, from a peer, on a listener.
@@ -60,7 +64,11 @@ pub fn explain<'a>(
         }
         _ => (None, false),
     };
-    let key = pool.map_or(0, |pool| key::of(head_bytes, &head, &asked, pool));
+    let member = pool.map(|pool| {
+        let binding = Binding::of(head_bytes, &head, &asked, pool);
+        let key = key::of(head_bytes, &head, &asked, pool);
+        peek(pool, key, binding.bound())
+    });
     Ok(Explained {
         host: String::from_utf8_lossy(wanted.host).into_owned(),
         path: String::from_utf8_lossy(wanted.path).into_owned(),
@@ -68,7 +76,7 @@ pub fn explain<'a>(
         route,
         pool,
         kept,
-        key,
+        member,
     })
 }
 
@@ -133,9 +141,6 @@ pub fn explain_rules<'a>(
     let outcome = match (&passage.verdict, passing::route(&passage, snapshot)) {
         (Verdict::Proxy(toward), Some((_, pool))) => {
             let binding = Binding::of_passage(&passage, pool);
-            let tried = Tried::default();
-            let now = Micros(clock::now().0);
-            let ask = Ask { now, key: 0, bound: binding.bound(), tried: &tried };
             let names = sites.balancers.get(toward.balancer);
             let url = names.map_or("", |names| match &*names.url {
                 "" => names.members.first().map_or("", |member| &member.url),
@@ -144,7 +149,7 @@ pub fn explain_rules<'a>(
             Outcome::Pool {
                 url: format!("{}{}", url.trim_end_matches('/'), text(&toward.target)),
                 pool,
-                member: pool.balance.peek(&ask, &mut Rng::new(1)).ok(),
+                member: peek(pool, 0, binding.bound()).ok(),
             }
         }
         (Verdict::Page(Handler::Manager), _) => Outcome::Page("balancer-manager"),
@@ -161,6 +166,13 @@ pub fn explain_rules<'a>(
         variables: passage.env.iter().map(|(name, value)| (name.to_owned(), text(value))).collect(),
         outcome,
     }))
+}
+
+/// Who of a pool would be picked.
+fn peek(pool: &PoolRt, key: u64, bound: Bound<'_>) -> Result<(usize, Why), NoMember> {
+    let tried = Tried::default();
+    let ask = Ask { now: Micros(clock::now().0), key, bound, tried: &tried };
+    pool.balance.peek(&ask, &mut Rng::new(1))
 }
 
 fn parsed(head_bytes: &[u8], limits: &Limits) -> Result<RequestHead, Failure> {

@@ -72,7 +72,8 @@ pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -
         poll_fn(|cx| {
             let mut there = up.poll(cx, &mut client_recv, &mut member_send);
             let mut back = down.poll(cx, &mut member_recv, &mut client_send);
-            // When both have ended, the closes that follow say so; one end alone is passed on.
+            // When both have ended, the closes that follow say so (below, TLS); one end alone is
+            // passed on.
             if there.is_ready() != back.is_ready() {
                 there = up.pass_end(cx, there, &mut member_send);
                 back = down.pass_end(cx, back, &mut client_send);
@@ -85,7 +86,13 @@ pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -
             match (there, back) {
                 (Poll::Ready(Err(broken)), _) => return Poll::Ready(Some(broken.of(client_side))),
                 (_, Poll::Ready(Err(broken))) => return Poll::Ready(Some(broken.of(member_side))),
-                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(None),
+                (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => {
+                    // Both, also when one of them waits.
+                    let said = [client_send.poll_say_end(cx), member_send.poll_say_end(cx)];
+                    if said.iter().all(Poll::is_ready) {
+                        return Poll::Ready(None);
+                    }
+                }
                 _ => {}
             }
             match watch.place.word(cx.waker(), !counts.is_told()) {
@@ -102,6 +109,10 @@ pub(crate) async fn run(client: Side<'_>, member: Side<'_>, watch: &Watch<'_>) -
         // What one side broke off, the other must not take for complete.
         client.stream.reset_on_close();
         member.stream.reset_on_close();
+    }
+    if quiet {
+        client.stream.say_end();
+        member.stream.say_end();
     }
     counts.seen = (up.total, down.total);
     counts.tell(watch);

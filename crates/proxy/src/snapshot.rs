@@ -16,7 +16,7 @@ use crate::filter::edits::Edits;
 use crate::filter::template::Template;
 use crate::http::asked::Asked;
 pub use crate::http::split::SplitRt;
-use crate::route::{BadPattern, Router, ServerName, ServerNames, Wanted};
+use crate::route::{BadPattern, Miss, Router, ServerName, ServerNames, Wanted};
 use crate::targets::Targets;
 use crate::udp::Ids;
 
@@ -236,6 +236,20 @@ impl Snapshot {
     ) -> Option<&RouteRt> {
         let number = listener.server_names.as_ref().and_then(|names| names.find(wanted));
         self.routes.get(number.or(listener.fallback)? as usize)
+    }
+
+    /// The routes of a TCP listener that come before the one that takes a connection, and why they
+    /// do not.
+    pub fn missed_tcp_routes(
+        &self,
+        listener: &ListenerRt,
+        wanted: ServerName<'_>,
+    ) -> Vec<(&plan::Route, Miss)> {
+        let Some(names) = &listener.server_names else { return Vec::new() };
+        let own = (0_u32..).zip(&self.plan.routes);
+        own.filter(|(_, route)| route.listeners.contains(&listener.plan.name))
+            .map_while(|(number, route)| Some((route, names.miss(number, wanted)?)))
+            .collect()
     }
 
     /// The route to the listener's own pool.

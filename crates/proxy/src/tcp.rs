@@ -5,17 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_balance::{Bound, Micros, Outcome, Tried};
+use evenkeel_balance::{Micros, Outcome, Tried};
 use evenkeel_net::clock;
 use evenkeel_observe::access_log::Affinity as Logged;
-use evenkeel_plan::{Affinity, OnDown};
+use evenkeel_plan::OnDown;
 
 use crate::cause::{Failure, Side};
 use crate::client::Client;
 use crate::core::Core;
 use crate::detect;
 use crate::dial::{Dialing, Upstream};
-use crate::key::client_key;
+use crate::key::{client_bound, client_key};
 use crate::layer4::{self, Tally, Whose};
 use crate::preamble::{Preamble, Told};
 use crate::relay::{self, Relayed, Watch};
@@ -174,10 +174,7 @@ async fn dial(
     tally: &mut Tally,
 ) -> Result<Upstream, Failure> {
     let key = client_key(Some(client.peer.ip()));
-    let bound = match pool.plan.affinity {
-        Some(Affinity::Client) => Bound::Key(key),
-        _ => Bound::None,
-    };
+    let bound = client_bound(pool, key, None);
     let mut dialing = Dialing {
         core: &client.core,
         pool,

@@ -1,22 +1,37 @@
-//! `evenkeel explain`: what would happen to a request, and why.
+//! `evenkeel explain`: what would happen to a request, a connection or a flow, and why.
+
+mod layer4;
+mod live;
+mod place;
 
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use evenkeel_balance::{Ask, Bound, Micros, Rng, Tried, Why};
+use evenkeel_balance::{NoMember, Why};
 use evenkeel_net::clock;
 use evenkeel_observe::metrics::Names;
-use evenkeel_plan::{BindAddress, Conditions, HostMatch, PathMatch, Plan, Route};
+use evenkeel_plan::{Conditions, HostMatch, PathMatch, Plan, Protocol, Route};
+use evenkeel_proxy::Failure;
 use evenkeel_proxy::explain::{Explained, Outcome, Ruled, explain as ask, explain_rules};
-use evenkeel_proxy::snapshot::{ActionRt, ListenerRt, PoolRt, RouteRt, Snapshot};
+use evenkeel_proxy::snapshot::{ActionRt, PoolRt, RouteRt, Snapshot};
 
 use crate::cli::Question;
 use crate::commands::check;
 use crate::output::{complain, say};
 use crate::server::{CONFIGURATION, RUNTIME};
 
+/// The words of the command line do not make a question, as with other commands.
+const USAGE: u8 = 2;
+
 pub(crate) fn explain(question: &Question) -> ExitCode {
+    let asked = match Asked::read(question) {
+        Ok(asked) => asked,
+        Err((error, code)) => {
+            complain(format!("error: {error}"));
+            return ExitCode::from(code);
+        }
+    };
     let plan = match check::load(&question.source) {
         Ok(plan) => Arc::new(plan),
         Err(code) => return code,
@@ -35,7 +50,19 @@ pub(crate) fn explain(question: &Question) -> ExitCode {
             return ExitCode::from(CONFIGURATION);
         }
     };
-    match answer(question, &plan, &snapshot) {
+    let answered = live::imitate(&snapshot, question).and_then(|notes| {
+        let mut text = match &asked {
+            Asked::Request { method, url } => answer(question, method, url, &plan, &snapshot)?,
+            Asked::Arrival { protocol, place } => {
+                layer4::answer(question, *protocol, place, &snapshot)?
+            }
+        };
+        for note in notes {
+            let _ = writeln!(text, "note      {note}");
+        }
+        Ok(text)
+    });
+    match answered {
         Ok(text) => {
             say(text.trim_end());
             ExitCode::SUCCESS
@@ -47,18 +74,73 @@ pub(crate) fn explain(question: &Question) -> ExitCode {
     }
 }
 
-fn answer(question: &Question, plan: &Plan, snapshot: &Snapshot) -> Result<String, String> {
-    let url = Url::read(&question.url)?;
-    let listener = find_listener(snapshot, &url)?;
-    let mut head =
-        format!("{} {} HTTP/1.1\r\nHost: {}\r\n", question.method, url.target, url.authority);
+/// What is asked about.
+enum Asked<'a> {
+    Request { method: &'a str, url: Url },
+    Arrival { protocol: Protocol, place: &'a str },
+}
+
+impl Asked<'_> {
+    /// Reads the question; what is wrong with it, and the code to exit with.
+    fn read(question: &Question) -> Result<Asked<'_>, (String, u8)> {
+        let (method, url) = match &question.what[..] {
+            [method, url] => (Some(&**method), &**url),
+            [url] => (None, &**url),
+            _ => return Err(("what is to be explained?".to_owned(), USAGE)),
+        };
+        let arrivals = [("tcp://", Protocol::Tcp), ("udp://", Protocol::Udp)];
+        let arrival = arrivals.into_iter().find_map(|(scheme, protocol)| {
+            let (start, place) = url.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some((protocol, place.trim_end_matches('/')))
+        });
+        let misfit = |words: &str| Err((words.to_owned(), RUNTIME));
+        let by_hello = question.sni.is_some() || !question.alpn.is_empty();
+        match (arrival, method) {
+            (None, None) => {
+                let words = format!("the method is missing: evenkeel explain GET {url}");
+                Err((words, USAGE))
+            }
+            (None, Some(_)) if by_hello || question.connection_id.is_some() => misfit(
+                "--sni, --alpn and --connection-id are for tcp:// and udp://; a request has its host in the URL",
+            ),
+            (None, Some(method)) => match Url::read(url) {
+                Ok(url) => Ok(Asked::Request { method, url }),
+                Err(words) => Err((words, RUNTIME)),
+            },
+            (Some(_), Some(method)) => {
+                misfit(&format!("a connection has no method: leave out {method}"))
+            }
+            (Some(_), None) if !question.headers.is_empty() => {
+                misfit("--header is for requests; at this layer no header is read")
+            }
+            (Some((Protocol::Udp, _)), None) if by_hello => {
+                misfit("--sni and --alpn are for tcp://; a UDP listener reads no ClientHello")
+            }
+            (Some((Protocol::Tcp, _)), None) if question.connection_id.is_some() => {
+                misfit("--connection-id is for udp://; a TCP listener knows no QUIC")
+            }
+            (Some((protocol, place)), None) => Ok(Asked::Arrival { protocol, place }),
+        }
+    }
+}
+
+fn answer(
+    question: &Question,
+    method: &str,
+    url: &Url,
+    plan: &Plan,
+    snapshot: &Snapshot,
+) -> Result<String, String> {
+    let listener = place::of_request(snapshot, url.port)?;
+    let mut head = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", url.target, url.authority);
     for header in &question.headers {
         let _ = write!(head, "{header}\r\n");
     }
     head.push_str("\r\n");
+    let client = question.client.ip();
     let mut out = String::new();
-    let _ = writeln!(out, "listener  {} ({})", listener.plan.name, binds(listener));
-    if let Some(ruled) = explain_rules(snapshot, listener, head.as_bytes(), question.client) {
+    let _ = writeln!(out, "listener  {} ({})", listener.plan.name, place::binds(listener));
+    if let Some(ruled) = explain_rules(snapshot, listener, head.as_bytes(), client) {
         match ruled {
             Ok(ruled) => tell_rules(&mut out, &ruled),
             Err(failure) => {
@@ -67,7 +149,7 @@ fn answer(question: &Question, plan: &Plan, snapshot: &Snapshot) -> Result<Strin
         }
         return Ok(out);
     }
-    match ask(snapshot, listener, head.as_bytes(), question.client) {
+    match ask(snapshot, listener, head.as_bytes(), client) {
         Err(failure) => {
             let _ = writeln!(out, "refused   {} {}", failure.status, failure.cause);
         }
@@ -149,7 +231,7 @@ fn tell_route(out: &mut String, plan: &Plan, explained: &Explained<'_>) {
         ActionRt::Redirect { status, .. } => {
             let _ = writeln!(out, "answer    {status} redirect from the balancer itself");
         }
-        ActionRt::Pool(pool) => tell_pool(out, pool, explained.key),
+        ActionRt::Pool(pool) => tell_pool(out, pool, explained),
         ActionRt::Split(split) => {
             let parts =
                 split.parts.iter().map(|(pool, weight)| format!("{} {weight}", pool.plan.name));
@@ -160,7 +242,7 @@ fn tell_route(out: &mut String, plan: &Plan, explained: &Explained<'_>) {
             };
             let _ = writeln!(out, "split     {} ({why})", parts.collect::<Vec<_>>().join(", "));
             if let Some(pool) = explained.pool {
-                tell_pool(out, pool, explained.key);
+                tell_pool(out, pool, explained);
             }
         }
     }
@@ -187,13 +269,21 @@ fn tell_filters(out: &mut String, route: &RouteRt, explained: &Explained<'_>) {
     }
 }
 
-fn tell_pool(out: &mut String, pool: &PoolRt, key: u64) {
+fn tell_pool(out: &mut String, pool: &PoolRt, explained: &Explained<'_>) {
     let _ = writeln!(out, "pool      {} ({})", pool.plan.name, pool.plan.policy.name());
-    let tried = Tried::default();
-    let asked = Ask { now: Micros(clock::now().0), key, bound: Bound::None, tried: &tried };
-    match pool.balance.peek(&asked, &mut Rng::new(1)) {
-        Ok((at, why)) => tell_member(out, pool, at, why),
-        Err(_) => tell_nobody(out),
+    match explained.member {
+        Some(Ok((at, why))) => tell_member(out, pool, at, why),
+        Some(Err(NoMember::AllBusy)) => {
+            let (wait, most) = (pool.plan.timeouts.queue, pool.plan.limits.queue);
+            let (late, full) = (Failure::QUEUE_TIMEOUT, Failure::QUEUE_FULL);
+            let _ = writeln!(
+                out,
+                "member    every one is at its max_requests: the request waits up to {wait:?}, then {} {}; \
+                 when {most} wait already, at once, {} {}",
+                late.status, late.cause, full.status, full.cause
+            );
+        }
+        Some(Err(_)) | None => tell_nobody(out),
     }
 }
 
@@ -201,7 +291,7 @@ fn tell_member(out: &mut String, pool: &PoolRt, at: usize, why: Why) {
     let Some(member) = pool.plan.members.get(at) else { return };
     let why = match why {
         Why::Policy if pool.plan.policy.hashes() => "by the hash of its key",
-        Why::Policy => "as things stand at start; others take turns",
+        Why::Policy => "as things stand; others take turns",
         Why::Affinity => "by affinity",
         Why::Backup => "no other member of its tier is usable",
         Why::Spare => "it stands in for an unusable member",
@@ -226,7 +316,11 @@ impl Url {
         let default = match scheme {
             "http" => 80,
             "https" => 443,
-            _ => return Err(format!("{scheme}:// is not served; write http:// or https://")),
+            _ => {
+                return Err(format!(
+                    "{scheme}:// is not served; write http://, https://, tcp:// or udp://"
+                ));
+            }
         };
         let at = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(at);
@@ -238,23 +332,6 @@ impl Url {
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         Ok(Url { authority: authority.to_owned(), target, port })
     }
-}
-
-/// The listener on the URL's port; when none has it, the first.
-fn find_listener<'a>(snapshot: &'a Snapshot, url: &Url) -> Result<&'a ListenerRt, String> {
-    let has_port = |listener: &&ListenerRt| {
-        listener
-            .plan
-            .bind
-            .iter()
-            .any(|bind| matches!(bind, BindAddress::Socket(s) if s.port() == url.port))
-    };
-    let found = snapshot.listeners.iter().find(has_port).or_else(|| snapshot.listeners.first());
-    found.ok_or_else(|| "the configuration has no listener".to_owned())
-}
-
-fn binds(listener: &ListenerRt) -> String {
-    listener.plan.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn matchers(route: &Route) -> String {

@@ -1,6 +1,7 @@
 //! Layer 4 through the front door: TCP, TLS passed through, PROXY headers, UDP.
 
 mod echo;
+mod explain;
 mod proxy_header;
 mod real;
 mod server_names;

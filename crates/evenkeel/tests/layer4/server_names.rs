@@ -44,13 +44,13 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
     [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
 }
 
-struct Setup {
-    server: Server,
-    members: [Keeper; 4],
+pub(crate) struct Setup {
+    pub(crate) server: Server,
+    pub(crate) members: [Keeper; 4],
 }
 
 /// Members 0: `a.test` with h2; 1: `a.test`; 2: `*.b.test`; 3: everything else.
-fn setup(fallback: bool) -> Setup {
+pub(crate) fn setup(fallback: bool) -> Setup {
     let members = [(); 4].map(|()| Keeper::start());
     let pool =
         |n: usize| format!("[[pool]]\nname = \"p{n}\"\nmembers = [\"{}\"]\n", members[n].address);
@@ -72,7 +72,7 @@ fn setup(fallback: bool) -> Setup {
 
 impl Setup {
     /// A client that sends these bytes in small pieces; it must come to that member, untouched.
-    fn comes_to(&self, member: usize, bytes: &[u8]) {
+    pub(crate) fn comes_to(&self, member: usize, bytes: &[u8]) {
         let mut client = connect(self.server.addr("l4"));
         client.set_nodelay(true).unwrap();
         for piece in bytes.chunks(200) {

@@ -186,12 +186,12 @@ fn initial(dcid: &[u8], scid: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn short(dcid: &[u8]) -> Vec<u8> {
+pub(crate) fn short(dcid: &[u8]) -> Vec<u8> {
     [&[0x40][..], dcid, &[9; 30]].concat()
 }
 
 /// A member that answers Initials with ids of its own, and everything with its name.
-fn quic_member(name: &'static str, id: [u8; 8]) -> String {
+pub(crate) fn quic_member(name: &'static str, id: [u8; 8]) -> String {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
     std::thread::spawn(move || {

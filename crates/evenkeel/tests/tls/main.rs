@@ -6,6 +6,7 @@ mod bounds;
 mod certificates;
 mod clients;
 mod early;
+mod ends;
 mod http;
 mod layer4;
 mod pebble;

@@ -12,6 +12,7 @@ use evenkeel_wire::http1::{
     BodyReader, Field, Framing, Limits, Parsed, ResponseHead, Version, write,
 };
 
+use evenkeel_http2::MALFORMED;
 use evenkeel_httpd::{BadFields, Part};
 
 use crate::cause::Failure;
@@ -134,6 +135,9 @@ impl Download<'_> {
                 // How a stream in memory says that nothing was done about the request.
                 Err(error) if first && error.kind() == io::ErrorKind::ConnectionRefused => {
                     return Err(Failure::MEMBER_REFUSED);
+                }
+                Err(error) if first && error.kind() == MALFORMED => {
+                    return Err(Failure::MEMBER_HTTP2);
                 }
                 Err(_) if first => return Err(Failure::MEMBER_RESET),
                 Err(_) => return Err(Failure::MEMBER_CUT),

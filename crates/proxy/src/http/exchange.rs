@@ -423,9 +423,11 @@ fn is_silent_end(failure: Failure) -> bool {
 
 fn retry_cause(failure: Failure) -> Option<RetryOn> {
     match failure {
-        Failure::MEMBER_CLOSED | Failure::MEMBER_RESET | Failure::MEMBER_REFUSED => {
-            Some(RetryOn::ResetBeforeResponse)
-        }
+        // The last of these also befalls requests that only shared the connection.
+        Failure::MEMBER_CLOSED
+        | Failure::MEMBER_RESET
+        | Failure::MEMBER_REFUSED
+        | Failure::MEMBER_HTTP2 => Some(RetryOn::ResetBeforeResponse),
         Failure::MEMBER_TIMEOUT => Some(RetryOn::Timeout),
         Failure::MEMBER_UNAVAILABLE => Some(RetryOn::GrpcUnavailable),
         // As with a connection that could not be made, nothing was done about the request.

@@ -13,7 +13,7 @@ mod server_names;
 use evenkeel_plan::{HostMatch, Name, Route};
 
 pub use conditions::Facts;
-pub use server_names::{ServerName, ServerNames};
+pub use server_names::{Miss, ServerName, ServerNames};
 
 use conditions::Conditions;
 use hosts::Hosts;

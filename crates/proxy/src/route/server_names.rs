@@ -22,6 +22,15 @@ pub struct ServerName<'a> {
     pub protocols: &'a [&'a [u8]],
 }
 
+/// Why a route does not take a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Miss {
+    /// It asks for another name.
+    Name,
+    /// It asks for a protocol that the client does not offer.
+    Protocol,
+}
+
 impl ServerNames {
     /// The routes that name the listener; `None` when there are none, and nothing need be read.
     /// Numbers are positions in `routes`.
@@ -55,9 +64,22 @@ impl ServerNames {
 
     /// The number of the first route that takes the connection.
     pub fn find(&self, wanted: ServerName<'_>) -> Option<u32> {
+        let first = |list: &Vec<u32>| list.iter().copied().find(|n| self.offers(*n, wanted));
+        self.lists(wanted).filter_map(first).min()
+    }
+
+    /// Why a route does not take the connection; `None` when it would, were it the first.
+    pub fn miss(&self, number: u32, wanted: ServerName<'_>) -> Option<Miss> {
+        if !self.lists(wanted).any(|list| list.contains(&number)) {
+            return Some(Miss::Name);
+        }
+        (!self.offers(number, wanted)).then_some(Miss::Protocol)
+    }
+
+    /// The routes that the name leads to, by each way it does.
+    fn lists<'a>(&'a self, wanted: ServerName<'a>) -> impl Iterator<Item = &'a Vec<u32>> {
         let name = wanted.name.strip_suffix(b".").unwrap_or(wanted.name);
-        let numbers = self.names.matching(name).chain([&self.any]);
-        numbers.filter_map(|list| list.iter().copied().find(|n| self.offers(*n, wanted))).min()
+        self.names.matching(name).chain([&self.any])
     }
 
     fn offers(&self, number: u32, wanted: ServerName<'_>) -> bool {
@@ -112,6 +134,10 @@ mod tests {
         assert_eq!(find("b.test", &[b"smtp"]), Some(3));
         assert_eq!(find("", &[]), None);
         assert_eq!(find("", &[b"smtp"]), Some(3));
+        let wanted = ServerName { name: b"a.example", protocols: &[b"http/1.1"] };
+        let misses = [0, 1, 2, 3, 4].map(|number| names.miss(number, wanted));
+        let (name, protocol) = (Some(Miss::Name), Some(Miss::Protocol));
+        assert_eq!(misses, [protocol, None, None, protocol, name]);
     }
 
     #[test]

@@ -12,13 +12,13 @@ use evenkeel_net::udp::{self, Batch, Message, Run, UdpSocket};
 use evenkeel_net::{Micros, Peer, clock, limits};
 use evenkeel_observe::access_log::Affinity as Logged;
 use evenkeel_observe::metrics::Dial;
-use evenkeel_plan::{Affinity, MemberPort, MemberState, RetryOn, Source};
+use evenkeel_plan::{MemberPort, MemberState, RetryOn, Source};
 use evenkeel_wire::udp_flow::FlowId;
 use tokio::task::AbortHandle;
 
 use super::Front;
 use crate::cause::Failure;
-use crate::key::client_key;
+use crate::key::{client_bound, client_key};
 use crate::layer4::{self, Tally, Whose};
 use crate::sessions::Place;
 use crate::snapshot::{PoolRt, Snapshot};
@@ -75,13 +75,9 @@ pub(super) fn open(
     tally.route = route.map(|route| (route.name.clone(), route.id));
     let pool = route.and_then(|route| route.pool()).cloned().ok_or(Failure::NO_MEMBER)?;
     tally.pool = Some(pool.clone());
-    let hash = client_key(Some(client.ip().to_canonical()));
+    let hash = client_key(Some(client.ip()));
     let by_id = listener.quic().and_then(|ids| ids.find(&pool, first.bytes));
-    let bound = match (&by_id, &pool.plan.affinity) {
-        (Some(tag), _) => Bound::Tag(tag.as_bytes()),
-        (None, Some(Affinity::Client)) => Bound::Key(hash),
-        _ => Bound::None,
-    };
+    let bound = client_bound(&pool, hash, by_id.as_ref());
     let many = listener.plan.udp.responses.is_none();
     let wanted = Wanted { pool: &pool, client, hash, bound, many };
     let (guard, upstream, key) = wanted.member(front, &mut tried, tally)?;

@@ -1,6 +1,8 @@
 //! A core on the simulated network, with clients and members that follow scripts.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
 
+pub mod frames;
+
 use std::future::Future;
 use std::io::IoSlice;
 use std::net::SocketAddr;
