@@ -76,6 +76,8 @@ pub(crate) enum Event {
     Request { id: u32, asked: Asked },
     /// A request was refused, for this cause.
     Refused(&'static str),
+    /// A head was so many times as large as one may be; its request was refused.
+    TooLarge(usize),
 }
 
 /// Why a frame is not in order.
@@ -151,6 +153,8 @@ pub(crate) struct Engine {
     guard: Guard,
     /// Answers that were cut, not yet asked about.
     cuts: u32,
+    /// Bytes that the last frame brought for a stream that was reset.
+    ignored: usize,
 }
 
 /// Streams by their numbers.
@@ -203,6 +207,7 @@ impl Engine {
             out: Buffer::new(),
             guard: Guard::new(now),
             cuts: 0,
+            ignored: 0,
         };
         engine.greet();
         engine
@@ -253,8 +258,13 @@ impl Engine {
                 break;
             }
             match self.frame(header, payload) {
-                Ok(None) => {}
-                Ok(event) => return (used, event),
+                Ok(None) => self.charge_ignored(now),
+                Ok(Some(event)) => {
+                    if let Event::TooLarge(times) = event {
+                        self.charge_head(times, now);
+                    }
+                    return (used, Some(event));
+                }
                 Err(Fault::Connection(code)) => self.fail(code, "http2-protocol"),
                 Err(Fault::Stream(code)) => {
                     if let Some(event) = self.refuse(header.stream, code, now) {
@@ -287,6 +297,23 @@ impl Engine {
             self.fail(Code::EnhanceYourCalm, cause);
         }
         (code == Code::ProtocolError).then_some(Event::Refused("http2-malformed"))
+    }
+
+    /// What comes for a stream that was reset was on its way, up to a point.
+    fn charge_ignored(&mut self, now: &impl Fn() -> Micros) {
+        let bytes = std::mem::take(&mut self.ignored);
+        if bytes > 0
+            && let Err(cause) = self.guard.ignored(bytes, now)
+        {
+            self.fail(Code::EnhanceYourCalm, cause);
+        }
+    }
+
+    /// A head was so many times as large as one may be.
+    fn charge_head(&mut self, times: usize, now: &impl Fn() -> Micros) {
+        if let Err(cause) = self.guard.head(times, now) {
+            self.fail(Code::EnhanceYourCalm, cause);
+        }
     }
 
     /// Whether frames are taken now.

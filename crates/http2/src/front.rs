@@ -131,6 +131,7 @@ impl Front {
                         return Poll::Ready(Next::Request(Incoming { lane, text, asked }));
                     }
                     Some(Event::Refused(cause)) => return Poll::Ready(Next::Refused(cause)),
+                    Some(Event::TooLarge(_)) => return Poll::Ready(Next::Refused("long-head")),
                     None if self.frames == 0 => {
                         cx.waker().wake_by_ref();
                         break;
@@ -163,7 +164,7 @@ impl Front {
     }
 
     /// Sends what there is to send. An error: the connection broke.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+    fn poll_send(&self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
         let mut engine = self.shared.engine.borrow_mut();
         let mut stream = self.shared.stream.borrow_mut();
         while !engine.out().is_empty() {

@@ -16,16 +16,20 @@ const PER_SECOND: u64 = 1_000;
 const BYTES_PER_POINT: u64 = 1024;
 /// What a stream costs that the client resets, or makes us reset.
 const RESET: u64 = 50;
+/// Bytes for streams that were reset that cost a point: all that windows let be on its way at once
+/// costs less than half of the bucket.
+const BYTES_IGNORED: u64 = 128;
 /// What a request that was served brings: as much as a reset costs.
 const SERVED: u64 = RESET;
 
 /// Causes of connections that were closed for a flood.
-pub const FLOODS: [&str; 6] = [
+pub const FLOODS: [&str; 7] = [
     "http2-resets",
     "http2-pings",
     "http2-settings",
     "http2-empty-frames",
     "http2-continuations",
+    "http2-heads",
     "http2-idle-frames",
 ];
 
@@ -79,6 +83,25 @@ impl Guard {
     /// The client made us reset a stream. An error is why the connection must end.
     pub(crate) fn reset(&mut self, now: &impl Fn() -> Micros) -> Result<(), &'static str> {
         self.pay(RESET, "http2-resets", now)
+    }
+
+    /// Bytes came for a stream that was reset. An error is why the connection must end.
+    pub(crate) fn ignored(
+        &mut self,
+        bytes: usize,
+        now: &impl Fn() -> Micros,
+    ) -> Result<(), &'static str> {
+        self.pay(1 + bytes as u64 / BYTES_IGNORED, "http2-idle-frames", now)
+    }
+
+    /// A head came that is so many times as large as one may be. An error is why the connection
+    /// must end.
+    pub(crate) fn head(
+        &mut self,
+        times: usize,
+        now: &impl Fn() -> Micros,
+    ) -> Result<(), &'static str> {
+        self.pay((RESET * (1 + times as u64)).min(FULL / 4), "http2-heads", now)
     }
 
     fn pay(
@@ -145,6 +168,15 @@ mod tests {
         let mut guard = Guard::new(Micros(0));
         let resets = (0..1000).take_while(|_| guard.reset(&|| Micros(0)).is_ok()).count();
         assert_eq!(resets, 400);
+        let mut guard = Guard::new(Micros(0));
+        let heads = (0..1000).take_while(|_| guard.head(2, &|| Micros(0)).is_ok()).count();
+        assert_eq!(heads, 133);
+        let mut guard = Guard::new(Micros(0));
+        let bombs = (0..1000).take_while(|_| guard.head(5000, &|| Micros(0)).is_ok()).count();
+        assert_eq!(bombs, 4);
+        let mut guard = Guard::new(Micros(0));
+        let in_flight = (0..64).all(|_| guard.ignored(16_384, &|| Micros(0)).is_ok());
+        assert!(in_flight, "a connection's window");
     }
 
     #[test]

@@ -80,6 +80,11 @@ impl Head {
         self.size > self.most
     }
 
+    /// How many times as large as it may be it is.
+    pub(crate) fn times_too_large(&self) -> usize {
+        self.size / self.most.max(1)
+    }
+
     /// Whether a field could be read in two ways.
     pub(crate) fn is_malformed(&self) -> bool {
         self.malformed

@@ -48,6 +48,8 @@ enum Answer {
     /// A head that has not all been written.
     Head(Vec<u8>),
     Body(Box<BodyReader>),
+    /// The same without a length, so that trailers may follow at any time.
+    Chunks(Box<BodyReader>),
     /// A tunnel, or a body that ends with the stream.
     Rest,
     Done,
@@ -91,7 +93,7 @@ impl Lane {
                     }
                 }
             }
-            Answer::Body(reader) => {
+            Answer::Body(reader) | Answer::Chunks(reader) => {
                 let used = self.say_body(engine, reader, bytes)?;
                 if reader.is_done() {
                     *answer = Answer::Done;
@@ -135,7 +137,11 @@ impl Lane {
             _ => match head.framing(self.asked.head) {
                 Framing::None | Framing::Length(0) => (true, Answer::Done),
                 Framing::UntilClose => (false, Answer::Rest),
-                framing => (false, Answer::Body(Box::new(BodyReader::new(framing, &LIMITS)))),
+                framing => {
+                    let reader = Box::new(BodyReader::new(framing, &LIMITS));
+                    let is_open = framing == Framing::Chunked;
+                    (false, if is_open { Answer::Chunks(reader) } else { Answer::Body(reader) })
+                }
             },
         };
         engine.say_head(self.id, bytes, head, ends);
@@ -252,6 +258,18 @@ impl Made for Lane {
         }
         engine.wait(self.id, cx.waker());
         Poll::Pending
+    }
+
+    fn end_with(&self, lines: &[u8]) -> bool {
+        let mut engine = self.shared.engine.borrow_mut();
+        let mut answer = self.answer.borrow_mut();
+        let can = matches!(*answer, Answer::Chunks(_)) && engine.is_open(self.id);
+        if can {
+            engine.say_trailers(self.id, lines);
+            *answer = Answer::Done;
+            self.shared.wake();
+        }
+        can
     }
 
     fn finish(&self) {

@@ -22,6 +22,10 @@ pub trait Made {
     /// Takes some of the bytes, at least one.
     fn poll_write(&self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 
+    /// Ends what was begun with fields after it, where that can be said in the middle of a body; says
+    /// whether it was.
+    fn end_with(&self, lines: &[u8]) -> bool;
+
     /// No more will be written.
     fn finish(&self);
 

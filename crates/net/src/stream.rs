@@ -185,6 +185,15 @@ impl Stream {
         }
     }
 
+    /// Ends an answer that cannot go on with trailers, given as lines, if the stream knows how; says
+    /// whether it did.
+    pub fn end_with(&self, lines: &[u8]) -> bool {
+        match self {
+            Stream::Made(stream) => stream.end_with(lines),
+            _ => false,
+        }
+    }
+
     /// Before a connection is dropped whose every answer was sent whole: tells a client of TLS that
     /// this is the end, without waiting. Nothing otherwise, nor after
     /// [`Stream::reset_on_close`].

@@ -56,6 +56,7 @@ failures! {
     BODY_TOO_SLOW = 408 "body-too-slow" Downstream, "The request body came slower than limits.body_rate_min.";
     REQUEST_TIMEOUT_DOWN = 408 "request-timeout" Downstream, "The request did not arrive whole within timeouts.request.";
     REQUEST_TIMEOUT_UP = 504 "request-timeout" Upstream, "The exchange did not end within timeouts.request.";
+    CALL_TIMEOUT = 504 "call-timeout" Internal, "The time that the caller of a gRPC call gives it (grpc-timeout) was over; no fault of the member.";
     CLIENT_GONE = 0 "client-gone" Downstream, "The client closed or reset before its answer was complete.";
     CLIENT_STALLED = 0 "client-stalled" Downstream, "The client did not read its answer within timeouts.send.";
     NO_MEMBER = 503 "no-member" Upstream, "The pool has no usable member.";
@@ -99,6 +100,7 @@ failures! {
     HTTP2_SETTINGS = 0 "http2-settings" Downstream, "A client of HTTP/2 sent too many SETTINGS frames; its connection was closed.";
     HTTP2_EMPTY = 0 "http2-empty-frames" Downstream, "A client of HTTP/2 sent too many DATA frames without data; its connection was closed.";
     HTTP2_CONTINUATIONS = 0 "http2-continuations" Downstream, "A client of HTTP/2 spread heads over too many CONTINUATION frames; its connection was closed.";
+    HTTP2_HEADS = 0 "http2-heads" Downstream, "A client of HTTP/2 sent too many heads that are far beyond limits.header_bytes; its connection was closed.";
     HTTP2_IDLE = 0 "http2-idle-frames" Downstream, "A client of HTTP/2 sent too many frames that mean nothing here (PRIORITY, WINDOW_UPDATE, unknown ones); its connection was closed.";
     NO_RANGE = 416 "no-range" Internal, "Nothing of the range that was asked for is in the member's answer (only where httpd's rules decide).";
     TOO_MANY_INTERIM = 502 "too-many-interim" Upstream, "The member sent more than ten interim answers.";

@@ -337,11 +337,14 @@ fn a_cut_answer_never_looks_complete() {
         let text = http1(&setup, GET).await;
         assert!(!text.ends_with("0\r\n\r\n"), "{text}");
         let mut client = http2_client(&setup).await;
-        let (answer, mut sending) = client.send_request(call(), false).unwrap();
-        sending.send_data(Bytes::new(), true).unwrap();
-        let mut answer = answer.await.unwrap();
-        let error = all(answer.body_mut()).await.unwrap_err();
+        let plain = Request::get("http://a/").body(()).unwrap();
+        let (answer, _) = client.send_request(plain, true).unwrap();
+        let error = all(answer.await.unwrap().body_mut()).await.unwrap_err();
         assert_eq!(error.reason(), Some(Reason::INTERNAL_ERROR));
+        // To a call it can be said why.
+        let (answer, _sending) = client.send_request(call(), true).unwrap();
+        let (_, trailers) = all(answer.await.unwrap().body_mut()).await.unwrap();
+        assert_eq!(trailers.unwrap()["grpc-message"], "member-cut");
     });
 }
 
@@ -490,6 +493,26 @@ fn a_call_ends_at_its_deadline() {
         assert_eq!(answer.headers()["grpc-status"], "4");
         let took = clock::now().since(began);
         assert!((1400..1700).contains(&took.as_millis()), "{took:?}");
+    });
+}
+
+#[test]
+fn a_call_that_was_begun_ends_with_its_status() {
+    async fn one(_: Request<RecvStream>, mut respond: Respond, _: u32) {
+        let mut sending = respond.send_response(answer(200), false).unwrap();
+        sending.send_data(Bytes::from_static(b"m"), false).unwrap();
+        clock::sleep(Duration::from_secs(100)).await;
+    }
+    run(Weather::default(), 1, http2, async |setup| {
+        member(&setup, 1, 100, one);
+        let mut client = http2_client(&setup).await;
+        let mut request = call();
+        request.headers_mut().insert("grpc-timeout", "1S".parse().unwrap());
+        let (answer, _sending) = client.send_request(request, false).unwrap();
+        let (bytes, trailers) = all(answer.await.unwrap().body_mut()).await.unwrap();
+        let trailers = trailers.unwrap();
+        assert_eq!((&bytes[..], trailers["grpc-status"].as_bytes()), (&b"m"[..], &b"4"[..]));
+        assert_eq!(trailers["grpc-message"], "call-timeout");
     });
 }
 

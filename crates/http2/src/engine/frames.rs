@@ -66,10 +66,15 @@ impl Engine {
         ends: bool,
     ) -> Result<usize, Fault> {
         let Some(stream) = self.streams.get_mut(&id) else {
-            return self.of_gone(id, Code::StreamClosed).map(|()| 0);
+            self.of_gone(id, Code::StreamClosed)?;
+            self.ignored += counted;
+            return Ok(0);
         };
         match stream.broken {
-            Some(Broken::ByUs) => return Ok(0),
+            Some(Broken::ByUs) => {
+                self.ignored += counted;
+                return Ok(0);
+            }
             Some(Broken::ByClient) => return Err(Fault::Stream(Code::StreamClosed)),
             None if stream.inlet.has_ended() => return Err(Fault::Stream(Code::StreamClosed)),
             None => {}

@@ -100,7 +100,7 @@ impl Engine {
         }
         if self.head.is_too_large() {
             self.refuse_head(id, ends);
-            return Ok(Some(Event::Refused("long-head")));
+            return Ok(Some(Event::TooLarge(self.head.times_too_large())));
         }
         if self.head.is_malformed() {
             return Err(Fault::Stream(Code::ProtocolError));

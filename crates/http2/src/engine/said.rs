@@ -226,7 +226,9 @@ impl Engine {
         self.active -= u32::from(stream.is_active());
         stream.said = true;
         self.guard.served();
-        if !stream.inlet.has_ended() {
+        // One that has come whole has an end that is on its way.
+        let is_whole = stream.expects == Some(0);
+        if !stream.inlet.has_ended() && !is_whole {
             stream.broken = Some(Broken::ByUs);
             self.reset_out(id, Code::NoError);
         }
@@ -311,7 +313,8 @@ impl Engine {
             self.turns.remove(id);
             self.starved.retain(|starved| *starved != id);
         }
-        self.closed.add(id, stream.broken == Some(Broken::ByUs));
+        let is_coming = stream.broken == Some(Broken::ByUs) || !stream.inlet.has_ended();
+        self.closed.add(id, is_coming && stream.broken != Some(Broken::ByClient));
         if self.phase != super::Phase::Over {
             self.give_credit(lying);
             self.give_turns();

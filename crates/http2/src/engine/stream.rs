@@ -42,9 +42,9 @@ pub(super) enum Broken {
 }
 
 impl Stream {
-    /// Whether neither side has ended it.
+    /// Whether more than its end is to come from either side.
     pub(super) fn is_active(&self) -> bool {
-        self.broken.is_none() && !(self.said && self.inlet.has_ended())
+        self.broken.is_none() && !self.said
     }
 
     /// The connection is over.
@@ -78,7 +78,8 @@ pub(super) struct Closed {
 }
 
 impl Closed {
-    /// A stream ended; `by_us`: by a reset of ours, so that its frames may still be coming.
+    /// A stream ended; `by_us`: for us, by a reset or its answer, so that its frames may still be
+    /// coming.
     pub(super) fn add(&mut self, id: u32, by_us: bool) {
         if self.ring.len() < REMEMBERED {
             self.ring.push((id, by_us));
@@ -88,7 +89,7 @@ impl Closed {
         }
     }
 
-    /// Whether a stream ended by our reset; `None` when it is not remembered.
+    /// Whether frames of a stream may still be coming; `None` when it is not remembered.
     pub(super) fn by_us(&self, id: u32) -> Option<bool> {
         self.ring.iter().rev().find(|(known, _)| *known == id).map(|(_, by_us)| *by_us)
     }

@@ -390,12 +390,47 @@ fn frames_of_a_stream_that_we_reset_pass() {
 }
 
 #[test]
+fn the_end_of_a_request_may_come_after_its_answer() {
+    let mut engine = open();
+    hear(&mut engine, &post(1, &[("content-length", "5")]));
+    hear(&mut engine, &frame(kind::DATA, 0, 1, b"hello"));
+    answer(&mut engine, 1, "HTTP/1.1 204 No\r\n\r\n", true);
+    let frames = said(&mut engine);
+    assert_eq!((frames.len(), frames[0].0), (1, kind::HEADERS), "no reset: it has come whole");
+    assert_eq!(engine.active, 0);
+    engine.leave(1);
+    hear(&mut engine, &frame(kind::DATA, flag::END_STREAM, 1, b""));
+    assert!(said(&mut engine).is_empty() && !engine.is_over());
+    // Of another more is coming, and of no use.
+    hear(&mut engine, &post(3, &[("content-length", "9")]));
+    answer(&mut engine, 3, "HTTP/1.1 204 No\r\n\r\n", true);
+    let frames = said(&mut engine);
+    assert_eq!((frames[1].0, code(&frames[1].3)), (kind::RST_STREAM, 0));
+}
+
+#[test]
+fn what_comes_for_streams_that_were_reset_is_bounded() {
+    let mut engine = open();
+    hear(&mut engine, &post(1, &[]));
+    engine.cut(1);
+    let data = frame(kind::DATA, 0, 1, &[0; PAYLOAD]);
+    for _ in 0..64 {
+        hear(&mut engine, &data);
+    }
+    assert!(!engine.is_over(), "all that can be on its way");
+    for _ in 0..200 {
+        hear(&mut engine, &data);
+    }
+    assert_eq!(engine.cause(), Some("http2-idle-frames"));
+}
+
+#[test]
 fn a_head_that_is_too_large_is_answered() {
     let mut engine = open();
     let value = "v".repeat(100);
     let large: Vec<_> = (0..30).map(|_| ("x", &value[..])).collect();
     let events = hear(&mut engine, &post(1, &large));
-    assert!(matches!(events[..], [Event::Refused("long-head")]));
+    assert!(matches!(events[..], [Event::TooLarge(1)]));
     let frames = said(&mut engine);
     assert_eq!((frames[0].0, frames[1].0), (kind::HEADERS, kind::RST_STREAM));
     let mut status = Vec::new();

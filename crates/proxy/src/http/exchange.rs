@@ -35,7 +35,8 @@ pub(crate) async fn exchange(session: &mut Session, scratch: &mut Scratch) -> Ne
     tally.used = scratch.head.len;
     tally.bytes_in = scratch.head.len as u64;
     tally.body_settled = respond::has_no_body(scratch.head.body);
-    let time = grpc::patience(session, scratch, listener.plan.timeouts.request);
+    let (time, hurried) = grpc::patience(session, scratch, listener.plan.timeouts.request);
+    scratch.hurried = hurried;
     scratch.whole.set_after(tally.began, time);
     let (mut taken, mut at) = (None, None);
     scratch.passage = None;

@@ -114,7 +114,12 @@ impl Forwarding<'_> {
         };
         let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
         (scratch.client_read_wait, scratch.passage) = (wait_up, passage.into_inner());
-        result
+        let hurried = scratch.hurried;
+        let late = [Failure::REQUEST_TIMEOUT_UP, Failure::REQUEST_TIMEOUT_DOWN];
+        result.map_err(|failure| match hurried && late.contains(&failure) {
+            true => Failure::CALL_TIMEOUT,
+            false => failure,
+        })
     }
 
     /// Whether the request is a call of gRPC that may be tried again when nobody is there for it.

@@ -49,7 +49,7 @@ pub(crate) async fn fail(
     tally.cause = Some(failure.cause);
     if tally.answered || failure.status == 0 {
         // The answer was begun and cannot be taken back: its missing end is all that can be said.
-        if tally.answered {
+        if tally.answered && !grpc::end(session, scratch, failure) {
             session.stream.reset_on_close();
         }
         return Next::Close;

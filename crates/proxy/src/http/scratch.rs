@@ -35,6 +35,8 @@ pub(crate) struct Scratch {
     pub(crate) client_wait: Deadline,
     /// For the member's answer.
     pub(crate) member_wait: Deadline,
+    /// The whole exchange has no more time than its caller gives it.
+    pub(crate) hurried: bool,
     /// For the whole exchange.
     pub(crate) whole: Deadline,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_http2::{is_grpc, is_grpc_web};
 
-use crate::cause::Failure;
+use crate::cause::{Failure, Side};
 use crate::filter::edits::Edits;
 use crate::http::record::Tally;
 use crate::http::respond::{self, Own};
@@ -36,15 +36,15 @@ pub(crate) fn is_web_call(session: &Session, scratch: &Scratch) -> bool {
 }
 
 /// How long an exchange may take: `usual`, where zero stands for no limit, or less if the caller
-/// does not wait for so long.
-pub(crate) fn patience(session: &Session, scratch: &Scratch, usual: Duration) -> Duration {
+/// does not wait for so long; and whether that is so.
+pub(crate) fn patience(session: &Session, scratch: &Scratch, usual: Duration) -> (Duration, bool) {
     if !session.is_multiplexed() {
-        return usual;
+        return (usual, false);
     }
     let asked = field(session, scratch, b"grpc-timeout").and_then(read_timeout);
     match asked.map(|time| time.max(SHORTEST)) {
-        Some(time) if usual.is_zero() || time < usual => time,
-        _ => usual,
+        Some(time) if usual.is_zero() || time < usual => (time, true),
+        _ => (usual, false),
     }
 }
 
@@ -74,6 +74,16 @@ pub(crate) async fn fail(
     next
 }
 
+/// Ends a call's answer that was begun with the status of the failure; false when it cannot.
+pub(crate) fn end(session: &Session, scratch: &Scratch, failure: Failure) -> bool {
+    if failure.side == Side::Downstream || !is_call(session, scratch) {
+        return false;
+    }
+    let status = status(failure);
+    let lines = format!("grpc-status: {status}\r\ngrpc-message: {}\r\n", failure.cause);
+    session.stream.end_with(lines.as_bytes())
+}
+
 fn field<'a>(session: &'a Session, scratch: &Scratch, name: &[u8]) -> Option<&'a [u8]> {
     let (buf, head) = (session.buffer.bytes(), &scratch.head);
     let mut fields = head.fields.iter().filter(|_| head.len > 0);
@@ -84,6 +94,7 @@ fn field<'a>(session: &'a Session, scratch: &Scratch, name: &[u8]) -> Option<&'a
 /// As gRPC maps statuses of HTTP, with words of its own where those say more.
 fn status(failure: Failure) -> u8 {
     match failure.status {
+        _ if failure == Failure::CALL_TIMEOUT => DEADLINE_EXCEEDED,
         _ if failure.cause == Failure::REQUEST_TIMEOUT_UP.cause => DEADLINE_EXCEEDED,
         400 => INTERNAL,
         401 => UNAUTHENTICATED,
