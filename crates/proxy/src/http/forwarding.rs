@@ -48,7 +48,7 @@ impl Forwarding<'_> {
         scratch: &mut Scratch,
         upstream: &mut Upstream,
     ) -> Result<Done, Failure> {
-        self.write_head(session, scratch, upstream.member);
+        self.begin(session, scratch, upstream);
         let passage = RefCell::new(scratch.passage.take());
         let upgrade = passing::upgrade(session, &scratch.head, &passage, upstream.member);
         let (response_time, ping) = self.times(scratch, &passage, upstream.member);
@@ -72,10 +72,6 @@ impl Forwarding<'_> {
         };
         let (line_max, rate_min) = self.bounds(upstream.member, session, scratch);
         let trailers = self.passes_trailers(&passage);
-        if session.is_multiplexed() {
-            // Of answers that share a connection, most wait: with little in their hands.
-            upstream.buffer.expect(0);
-        }
         let (client, member) = (session.stream.split(), upstream.stream.split());
         let mut wait_up = std::mem::take(&mut scratch.client_read_wait);
         let mut upload = Upload {
@@ -114,12 +110,15 @@ impl Forwarding<'_> {
         };
         let result = both(upload.run(), download.run(), &mut scratch.whole, self.progress).await;
         (scratch.client_read_wait, scratch.passage) = (wait_up, passage.into_inner());
-        let hurried = scratch.hurried;
-        let late = [Failure::REQUEST_TIMEOUT_UP, Failure::REQUEST_TIMEOUT_DOWN];
-        result.map_err(|failure| match hurried && late.contains(&failure) {
-            true => Failure::CALL_TIMEOUT,
-            false => failure,
-        })
+        result.map_err(|failure| if scratch.hurried { hurried(failure) } else { failure })
+    }
+
+    fn begin(&self, session: &Session, scratch: &mut Scratch, upstream: &mut Upstream) {
+        self.write_head(session, scratch, upstream.member);
+        if session.is_multiplexed() {
+            // Of answers that share a connection to the client, most wait: with little in hand.
+            upstream.buffer.expect(0);
+        }
     }
 
     /// Whether the request is a call of gRPC that may be tried again when nobody is there for it.
@@ -232,6 +231,14 @@ impl Forwarding<'_> {
             self.route.response_edits.write(&mut out, &|place: Place, out| asking.fill(place, out));
         }
         out
+    }
+}
+
+/// A failure of an exchange that had no more time than its caller gave it.
+fn hurried(failure: Failure) -> Failure {
+    match failure {
+        Failure::REQUEST_TIMEOUT_UP | Failure::REQUEST_TIMEOUT_DOWN => Failure::CALL_TIMEOUT,
+        failure => failure,
     }
 }
 
