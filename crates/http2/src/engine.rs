@@ -293,7 +293,11 @@ impl Engine {
     /// client resets itself, for a client can make us do it.
     fn refuse(&mut self, id: u32, code: Code, now: &impl Fn() -> Micros) -> Option<Event> {
         self.reset(id, code);
-        if let Err(cause) = self.guard.reset(now) {
+        let paid = match code {
+            Code::RefusedStream => self.guard.refused(now),
+            _ => self.guard.reset(now),
+        };
+        if let Err(cause) = paid {
             self.fail(Code::EnhanceYourCalm, cause);
         }
         (code == Code::ProtocolError).then_some(Event::Refused("http2-malformed"))

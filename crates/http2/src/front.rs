@@ -14,8 +14,9 @@ use crate::request::{Asked, write_key};
 
 /// Bytes received ahead of being heard.
 const AHEAD: usize = 64 * 1024;
-/// Frames that are heard before other connections get their turn.
+/// Frames, and bytes, that are heard before other connections get their turn.
 const FRAMES: u32 = 1000;
+const BYTES: usize = 128 * 1024;
 /// Bytes read after the end.
 const FAREWELL_BYTES: usize = 64 * 1024;
 
@@ -23,8 +24,9 @@ const FAREWELL_BYTES: usize = 64 * 1024;
 pub struct Front {
     input: Buffer,
     shared: Rc<Shared>,
-    /// Frames that may still be heard in this turn.
+    /// Frames and bytes that may still be heard in this turn.
     frames: u32,
+    bytes: usize,
 }
 
 /// A request as it came.
@@ -75,7 +77,7 @@ impl Front {
         let engine = RefCell::new(Engine::new(*settings, clock::now()));
         let (stream, mover) = (RefCell::new(stream), Cell::new(None));
         let shared = Rc::new(Shared { engine, stream, mover });
-        let mut front = Front { input: early, shared, frames: FRAMES };
+        let mut front = Front { input: early, shared, frames: FRAMES, bytes: BYTES };
         poll_fn(|cx| front.poll_begun(cx)).await?;
         Ok(front)
     }
@@ -121,8 +123,13 @@ impl Front {
                 return Poll::Ready(Next::Ended(engine.cause()));
             }
             if engine.is_hearing() && !self.input.is_empty() {
+                if self.frames == 0 || self.bytes == 0 {
+                    cx.waker().wake_by_ref();
+                    break;
+                }
                 let (used, event) = engine.hear(self.input.bytes(), &mut self.frames, &clock::now);
                 self.input.consume(used);
+                self.bytes = self.bytes.saturating_sub(used);
                 match event {
                     Some(Event::Request { id, asked }) => {
                         let text = std::mem::take(&mut engine.text);
@@ -132,10 +139,6 @@ impl Front {
                     }
                     Some(Event::Refused(cause)) => return Poll::Ready(Next::Refused(cause)),
                     Some(Event::TooLarge(_)) => return Poll::Ready(Next::Refused("long-head")),
-                    None if self.frames == 0 => {
-                        cx.waker().wake_by_ref();
-                        break;
-                    }
                     None if used > 0 || !engine.is_hearing() => continue,
                     None => {}
                 }
@@ -154,7 +157,7 @@ impl Front {
                 Poll::Pending => break,
             }
         }
-        self.frames = FRAMES;
+        (self.frames, self.bytes) = (FRAMES, BYTES);
         self.shared.mover.set(Some(cx.waker().clone()));
         Poll::Pending
     }

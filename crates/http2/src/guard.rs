@@ -14,6 +14,10 @@ const FULL: u64 = 20_000;
 const PER_SECOND: u64 = 1_000;
 /// Bytes sent that bring a point.
 const BYTES_PER_POINT: u64 = 1024;
+/// What a stream costs that is one too many.
+const REFUSED: u64 = 10;
+/// What a head costs, for each time that it is as large as it may be.
+const HEAD: u64 = 200;
 /// What a stream costs that the client resets, or makes us reset.
 const RESET: u64 = 50;
 /// Bytes for streams that were reset that cost a point: all that windows let be on its way at once
@@ -85,6 +89,12 @@ impl Guard {
         self.pay(RESET, "http2-resets", now)
     }
 
+    /// The client asked for more streams than it may have. That costs us little, and clients may do
+    /// so until they have heard of the limit. An error is why the connection must end.
+    pub(crate) fn refused(&mut self, now: &impl Fn() -> Micros) -> Result<(), &'static str> {
+        self.pay(REFUSED, "http2-resets", now)
+    }
+
     /// Bytes came for a stream that was reset. An error is why the connection must end.
     pub(crate) fn ignored(
         &mut self,
@@ -101,7 +111,7 @@ impl Guard {
         times: usize,
         now: &impl Fn() -> Micros,
     ) -> Result<(), &'static str> {
-        self.pay((RESET * (1 + times as u64)).min(FULL / 4), "http2-heads", now)
+        self.pay((HEAD * (1 + times as u64)).min(FULL / 4), "http2-heads", now)
     }
 
     fn pay(
@@ -170,7 +180,7 @@ mod tests {
         assert_eq!(resets, 400);
         let mut guard = Guard::new(Micros(0));
         let heads = (0..1000).take_while(|_| guard.head(2, &|| Micros(0)).is_ok()).count();
-        assert_eq!(heads, 133);
+        assert_eq!(heads, 33);
         let mut guard = Guard::new(Micros(0));
         let bombs = (0..1000).take_while(|_| guard.head(5000, &|| Micros(0)).is_ok()).count();
         assert_eq!(bombs, 4);
