@@ -187,7 +187,7 @@ trap 'exit 0' TERM
 if grep -q bad "$3"; then echo "no good" >&2; exit 2; fi
 echo "listening http web 127.0.0.1:1234"
 echo "listening admin admin 127.0.0.1:1235"
-while :; do read -r -t 0.05 _ <> <(:); done
+while :; do sleep 0.05 & wait $!; done
 "#;
 
 fn stand_in(folder: &tempfile::TempDir) -> Program {
