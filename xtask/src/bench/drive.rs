@@ -67,6 +67,9 @@ const UDP_CLIENT: u64 = 4;
 /// How long after the window another program's load may go on.
 const TOOL_ENDS: Duration = Duration::from_secs(5);
 
+/// How long until every proxy knows that its idle connections were closed.
+const HEARD: Duration = Duration::from_secs(1);
+
 /// Enough for a whole burst at any number of connections.
 const EVENTS: usize = 1024;
 
@@ -167,7 +170,10 @@ impl Loop {
         }
         let mut result = load.result(shares.iter().sum(), elapsed);
         last.minus(&first).describe(elapsed, &mut result);
-        self.origins.shed();
+        if self.origins.shed() {
+            // For the proxies to hear of it.
+            std::thread::sleep(HEARD);
+        }
         result["origins"] = json!(shares);
         result["memory"] = json!(sample::private_bytes(order.pid).saturating_sub(empty));
         Ok(result)

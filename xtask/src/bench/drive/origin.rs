@@ -58,17 +58,19 @@ impl Origins {
         self.served
     }
 
-    /// Between measurements: where proxies keep many connections open for later, closes them all.
-    /// Each of eight proxies with 5000 would be more than a process may have open in many places.
-    pub(super) fn shed(&mut self) {
+    /// Between measurements: where proxies keep many connections open for later, closes them all,
+    /// and says so. Each of eight proxies with 5000 would be more than a process may have open in
+    /// many places.
+    pub(super) fn shed(&mut self) -> bool {
         if self.connections.len() - self.free.len() <= KEPT {
-            return;
+            return false;
         }
         for (index, connection) in self.connections.iter_mut().enumerate() {
             if connection.take().is_some() {
                 self.free.push(index);
             }
         }
+        true
     }
 
     pub(super) fn accept(&mut self, epoll: &OwnedFd, origin: usize) -> io::Result<()> {
