@@ -330,3 +330,51 @@ fn a_closed_window_holds_little_and_not_for_ever() {
         assert_eq!(setup.core.report().sessions, 0);
     });
 }
+
+/// RFC 9218: whoever is more urgent overtakes, and those that may be mixed share.
+#[test]
+fn urgent_answers_overtake() {
+    const SIZE: usize = 400_000;
+    // Where in the bytes that came each answer was whole.
+    let whole_at = |bytes: &[u8], stream: u32| {
+        let mut left = SIZE;
+        frames(bytes).iter().position(|(kind, id, payload)| {
+            if (*kind, *id) == (0, stream) {
+                left -= payload.len();
+            }
+            left == 0
+        })
+    };
+    let ask = async |first: &'static str, second: &'static str| {
+        let setup = setup(1, Weather::default(), 1, |_| ());
+        setup.member(1, |mut stream| async move {
+            read(&mut stream, has_head).await;
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n");
+            send(&mut stream, &[head.as_bytes(), &vec![b'x'; SIZE]].concat()).await;
+        });
+        let mut client = setup.client().await;
+        let windows = frame(SETTINGS, 0, 0, &[0, 4, 0x40, 0, 0, 0]);
+        let window = frame(8, 0, 0, &[0x40, 0, 0, 0]);
+        let begin = request(1, &[("priority", first)]);
+        send(&mut client, &[PREFACE.to_vec(), windows, window, begin].concat()).await;
+        // The first has begun, and more of it waits than the connection takes.
+        clock::sleep(Duration::from_secs(5)).await;
+        send(&mut client, &request(3, &[("priority", second)])).await;
+        clock::sleep(Duration::from_secs(5)).await;
+        let both = |b: &[u8]| whole_at(b, 1).is_some() && whole_at(b, 3).is_some();
+        let bytes = read(&mut client, both).await;
+        (whole_at(&bytes, 1).unwrap(), whole_at(&bytes, 3).unwrap())
+    };
+    simulate(async {
+        let (first, second) = ask("u=5", "u=1").await;
+        assert!(second + 20 < first, "the urgent one overtook: {second}, {first}");
+    });
+    simulate(async {
+        let (first, second) = ask("u=1", "u=5").await;
+        assert!(first + 20 < second, "the urgent one was not held up: {first}, {second}");
+    });
+    simulate(async {
+        let (first, second) = ask("u=3, i", "u=3, i").await;
+        assert!(first < second && second < first + 20, "they shared: {first}, {second}");
+    });
+}
