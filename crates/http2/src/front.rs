@@ -16,7 +16,7 @@ use crate::request::{Asked, write_key};
 const AHEAD: usize = 64 * 1024;
 /// Frames, and bytes, that are heard before other connections get their turn.
 const FRAMES: u32 = 1000;
-const BYTES: usize = 128 * 1024;
+const BYTES: usize = 32 * 1024;
 /// Bytes read after the end.
 const FAREWELL_BYTES: usize = 64 * 1024;
 

@@ -15,7 +15,7 @@ const PER_SECOND: u64 = 1_000;
 /// Bytes sent that bring a point.
 const BYTES_PER_POINT: u64 = 1024;
 /// What a stream costs that is one too many.
-const REFUSED: u64 = 10;
+const REFUSED: u64 = 1;
 /// What a head costs, for each time that it is as large as it may be.
 const HEAD: u64 = 200;
 /// What a stream costs that the client resets, or makes us reset.
@@ -89,8 +89,9 @@ impl Guard {
         self.pay(RESET, "http2-resets", now)
     }
 
-    /// The client asked for more streams than it may have. That costs us little, and clients may do
-    /// so until they have heard of the limit. An error is why the connection must end.
+    /// The client asked for more streams than it may have. That costs us little, clients may do so
+    /// until they have heard of the limit, and one that is sent away comes again with as many
+    /// requests as it may have. An error is why the connection must end.
     pub(crate) fn refused(&mut self, now: &impl Fn() -> Micros) -> Result<(), &'static str> {
         self.pay(REFUSED, "http2-resets", now)
     }
