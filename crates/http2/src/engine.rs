@@ -416,8 +416,8 @@ impl Engine {
     }
 }
 
-/// The stream that a frame with a number in its payload speaks of, which must not be the frame's
-/// own (RFC 9113 section 5.3.1 of its predecessor, RFC 7540).
+/// Whether what a stream is said to depend on is the stream itself, which must not be (RFC 7540
+/// section 5.3.1).
 fn depends_on(payload: &[u8], stream: u32) -> bool {
     number(payload) == Some(stream)
 }

@@ -1,5 +1,6 @@
-//! A connected byte stream: TCP, unix, in memory or simulated; TLS will join them. Receiving takes a lease
-//! when there is something to receive; sending takes a list of slices.
+//! A connected byte stream: TCP, unix, in memory, made up by another part, simulated, or TLS on one
+//! of them. Receiving takes a lease when there is something to receive; sending takes a list of
+//! slices.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};

@@ -157,6 +157,22 @@ fn bodies_go_both_ways_with_length_and_without() {
 }
 
 #[test]
+fn heads_may_be_as_large_as_the_limit_says() {
+    run(Weather::default(), as_is, async |setup| {
+        setup.member(1, echo());
+        let mut client = begin(&setup).await;
+        for size in [10_000, 16_300, 16_384, 20_000, 30_000] {
+            let mut request = get("/large");
+            request.headers_mut().insert("x-large", "v".repeat(size).parse().unwrap());
+            let (answer, _) = client.send_request(request, true).unwrap();
+            let (status, said) = text(answer).await;
+            assert_eq!(status, 200, "{size}");
+            assert!(said.contains(&"v".repeat(size)), "{size}");
+        }
+    });
+}
+
+#[test]
 fn trailers_go_both_ways() {
     run(ROUGH, as_is, async |setup| {
         for n in [1, 2] {

@@ -247,7 +247,9 @@ async fn take_beginning(session: &mut Session, scratch: &Scratch) -> Result<(), 
         return Ok(());
     }
     let (mut recv, _) = session.stream.split();
-    let came = poll_fn(|cx| Poll::Ready(recv.poll_recv(cx, &mut session.buffer, AHEAD))).await;
+    // However large the head is: a full buffer must not look like a reset.
+    let most = if is_stream { session.buffer.len() + AHEAD } else { AHEAD };
+    let came = poll_fn(|cx| Poll::Ready(recv.poll_recv(cx, &mut session.buffer, most))).await;
     match came {
         Poll::Ready(Err(_)) if is_stream => Err(None),
         // Whoever receives next meets an end or an error again.
