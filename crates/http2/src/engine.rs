@@ -60,6 +60,8 @@ pub struct Settings {
     pub head_bytes: usize,
     /// Fields of a head.
     pub fields: usize,
+    /// Points of its flood budget that are spent already.
+    pub spent: u64,
 }
 
 impl Settings {
@@ -205,7 +207,7 @@ impl Engine {
             turns: Turns::default(),
             starved: Vec::new(),
             out: Buffer::new(),
-            guard: Guard::new(now),
+            guard: Guard::new(ours.spent, now),
             cuts: 0,
             ignored: 0,
         };
@@ -339,6 +341,11 @@ impl Engine {
     /// Why it had to end, if that was the client's doing.
     pub(crate) fn cause(&self) -> Option<&'static str> {
         self.cause
+    }
+
+    /// Points of the flood budget that were spent and have not come back.
+    pub(crate) fn spent(&mut self, now: Micros) -> u64 {
+        self.guard.spent(now)
     }
 
     /// Whether the client is being sent away.

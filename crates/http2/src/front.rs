@@ -109,10 +109,13 @@ impl Front {
         }
     }
 
-    /// The next request, or the end. To be polled for as long as streams are open: it is what
+    /// The next request, or the end; of a client that is sent away before it is told. To be polled for as long as streams are open: it is what
     /// moves their frames.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
+            if let Some(cause) = self.shared.engine.borrow().cause() {
+                return Poll::Ready(Next::Ended(Some(cause)));
+            }
             let gone = matches!(self.poll_send(cx), Poll::Ready(Err(())));
             let mut engine = self.shared.engine.borrow_mut();
             if gone {
@@ -186,9 +189,9 @@ impl Front {
         self.shared.engine.borrow_mut().wind_down();
     }
 
-    /// Whether the client is being sent away for what it did.
-    pub fn is_ending(&self) -> bool {
-        self.shared.engine.borrow().is_failed()
+    /// Points of its flood budget that the client has spent and not earned.
+    pub fn spent(&self) -> u64 {
+        self.shared.engine.borrow_mut().spent(clock::now())
     }
 
     /// Requests under way.
@@ -201,11 +204,19 @@ impl Front {
         self.shared.engine.borrow_mut().take_cuts()
     }
 
-    /// After the end: reads on for a while, so that the client gets to read our last frames. A
-    /// close with unread bytes would be a reset, which takes them away.
+    /// Forgets what was received and not heard.
+    pub fn stop_hearing(&mut self) {
+        self.input = Buffer::new();
+    }
+
+    /// After the end: says our last frames and reads on for a while, so that the client gets to read
+    /// them. A close with unread bytes would be a reset, which takes them away.
     pub async fn farewell(mut self) {
         self.shared.engine.borrow_mut().break_off();
         let shared = self.shared.clone();
+        if poll_fn(|cx| self.poll_send(cx)).await.is_err() {
+            return;
+        }
         let finish = |cx: &mut Context<'_>| shared.stream.borrow_mut().split().1.poll_finish(cx);
         if poll_fn(finish).await.is_err() {
             return;

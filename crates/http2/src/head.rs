@@ -12,6 +12,9 @@ use crate::priority::Priority;
 /// What RFC 9113 section 6.5.2 adds for each field when it counts the size of a head.
 pub(crate) const PER_FIELD: usize = 32;
 
+/// How many times as large as it may be a head is read.
+const BOMB: usize = 4;
+
 /// One head, or trailers. Reused from request to request.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
@@ -62,17 +65,19 @@ impl Head {
         };
     }
 
-    /// Takes a field. Beyond the bound they are only counted.
-    pub(crate) fn take(&mut self, field: &Field<'_>) {
+    /// Takes a field; false: no more. Beyond the bound they are only counted, so that what follows
+    /// can be read and the request be answered; but not for ever.
+    pub(crate) fn take(&mut self, field: &Field<'_>) -> bool {
         self.size += field.name.len() + field.value.len() + PER_FIELD;
         if self.is_too_large() || self.malformed {
-            return;
+            return self.size <= self.most.saturating_mul(BOMB);
         }
         let good = match field.name.first() {
             Some(b':') => self.take_pseudo(field),
             _ => self.take_regular(field),
         };
         self.malformed |= !good;
+        true
     }
 
     /// Whether it is more than may be.

@@ -15,6 +15,7 @@ mod accept_key;
 mod answer;
 mod back;
 mod body;
+mod debts;
 mod engine;
 mod fields;
 mod front;
@@ -29,6 +30,7 @@ mod request;
 mod web;
 
 pub use back::{Back, BackSettings};
+pub use debts::Debts;
 pub use engine::Settings;
 #[cfg(feature = "exercise")]
 pub use engine::exercise::exercise;

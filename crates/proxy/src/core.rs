@@ -22,6 +22,7 @@ use crate::connections::Connections;
 use crate::handshakes::Handshakes;
 use crate::http::scratch::Scratch;
 use crate::http2::members::Members;
+use crate::http2::offenders::Offenders;
 use crate::sessions::Sessions;
 use crate::snapshot::Snapshot;
 use crate::udp;
@@ -125,6 +126,7 @@ pub(crate) struct Core {
     pub(crate) rng: RefCell<Rng>,
     pub(crate) sessions: Sessions,
     pub(crate) handshakes: Handshakes,
+    pub(crate) offenders: Offenders,
     /// When idle sessions end, once the core drains.
     drain_idle: Cell<Option<Micros>>,
     goodbye: Cell<Option<Micros>>,
@@ -214,6 +216,7 @@ impl Core {
             rng: RefCell::new(Rng::new(seed)),
             sessions: Sessions::default(),
             handshakes: Handshakes::default(),
+            offenders: Offenders::default(),
             drain_idle: Cell::new(None),
             goodbye: Cell::new(None),
             connection_next: Cell::new(index as u64),

@@ -224,6 +224,36 @@ fn rapid_resets_end_the_connection() {
 }
 
 #[test]
+fn an_offender_is_held_and_comes_back_with_little() {
+    simulate(async {
+        let (setup, mut client) = answering_setup().await;
+        let mut last = Vec::new();
+        for _ in 0..2 {
+            let (began, mut stream) = (clock::now(), 1);
+            let bytes = flood(&mut client, || {
+                stream += 2;
+                (stream < 20_000).then(|| match stream {
+                    3 => hello(),
+                    // Malformed (RFC 9113 section 8.2.2): we are to reset it.
+                    _ => request(stream, &[("connection", "close")]),
+                })
+            })
+            .await;
+            assert_eq!(goaway(&bytes), Some(11));
+            let time = clock::now().since(began);
+            assert!(time >= Duration::from_secs(1) && time < Duration::from_secs(3), "{time:?}");
+            let (.., payload) = frames(&bytes).into_iter().rfind(|f| f.0 == GOAWAY).unwrap();
+            last.push(code(&payload[..4]) / 2);
+            client = setup.client().await;
+        }
+        // A budget for 400, and what had come back of it when the client was there again.
+        assert!((400..410).contains(&last[0]) && (20..50).contains(&last[1]), "{last:?}");
+        clock::sleep(Duration::from_secs(5)).await;
+        assert_eq!(setup.core.report().sessions, 1);
+    });
+}
+
+#[test]
 fn endless_heads_end_the_connection() {
     simulate(async {
         let (setup, mut client) = answering_setup().await;

@@ -15,7 +15,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 100\r\n\r\n";
 /// Runs a script.
 #[cfg_attr(test, allow(unreachable_pub, reason = "fuzzing reaches it"))]
 pub fn exercise(script: &[u8]) {
-    let settings = Settings { streams: 3, head_bytes: 500, fields: 9 };
+    let settings = Settings { streams: 3, head_bytes: 500, fields: 9, spent: 0 };
     let mut engine = Engine::new(settings, Micros(0));
     let mut input = [&PREFACE[..], &[0, 0, 0, kind::SETTINGS, 0, 0, 0, 0, 0]].concat();
     let mut rest = script;

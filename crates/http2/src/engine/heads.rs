@@ -2,6 +2,7 @@
 
 use evenkeel_wire::http1::Framing;
 use evenkeel_wire::http2::frame::{Code, Header, flag, kind, unpadded};
+use evenkeel_wire::http2::hpack;
 
 use super::frames::is_ours;
 use super::inlet::Inlet;
@@ -70,9 +71,14 @@ impl Engine {
         let (head, most) = (&mut self.head, self.ours.list_bytes());
         head.begin(most, is_known);
         // Whatever the head is worth, what follows must be decoded by the same table.
-        self.decoder
-            .decode(block, |field| head.take(&field))
-            .map_err(|_| Fault::Connection(Code::CompressionError))?;
+        match self.decoder.decode_while(block, |field| head.take(&field)) {
+            Ok(()) => {}
+            Err(hpack::Fault::Stopped) => {
+                self.fail(Code::EnhanceYourCalm, "http2-heads");
+                return Ok(None);
+            }
+            Err(_) => return Err(Fault::Connection(Code::CompressionError)),
+        }
         if is_known {
             return self.trailers_in(id, ends).map(|()| None);
         }

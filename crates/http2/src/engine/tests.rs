@@ -9,7 +9,7 @@ use tokio::io::ReadBuf;
 use super::exercise::exercise;
 use super::*;
 
-const SETTINGS: Settings = Settings { streams: 4, head_bytes: 2000, fields: 20 };
+const SETTINGS: Settings = Settings { streams: 4, head_bytes: 2000, fields: 20, spent: 0 };
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let header = Header { length: payload.len(), kind, flags, stream };
@@ -422,6 +422,17 @@ fn what_comes_for_streams_that_were_reset_is_bounded() {
         hear(&mut engine, &data);
     }
     assert_eq!(engine.cause(), Some("http2-idle-frames"));
+}
+
+#[test]
+fn a_head_that_is_far_too_large_is_the_end() {
+    let mut engine = open();
+    let value = "v".repeat(100);
+    let large: Vec<_> = (0..90).map(|_| ("x", &value[..])).collect();
+    let events = hear(&mut engine, &post(1, &large));
+    assert!(events.is_empty() && engine.is_over());
+    assert_eq!(engine.cause(), Some("http2-heads"));
+    assert_eq!(code(&said(&mut engine)[0].3[4..]), 11);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod grpc;
 pub(crate) mod members;
+pub(crate) mod offenders;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -69,7 +70,8 @@ pub(crate) async fn run(session: Session) {
         session;
     let snapshot = core.snapshot();
     let Some(ours) = snapshot.listener(listener) else { return };
-    let (settings, time) = (settings(ours), ours.plan.timeouts.header);
+    let spent = core.offenders.spent(ours, &peer);
+    let (settings, time) = (settings(ours, spent), ours.plan.timeouts.header);
     drop(snapshot);
     let local = local.or_else(|| stream.local_address());
     let shared = Rc::new(Shared { core, listener, peer, local, number, secured });
@@ -86,11 +88,12 @@ pub(crate) async fn run(session: Session) {
     }
 }
 
-fn settings(listener: &ListenerRt) -> Settings {
+fn settings(listener: &ListenerRt, spent: u64) -> Settings {
     Settings {
         streams: listener.plan.limits.streams,
         head_bytes: listener.limits.head_bytes,
         fields: listener.limits.fields,
+        spent,
     }
 }
 
@@ -143,15 +146,26 @@ impl Serving {
                 }
                 Next::Refused(cause) => self.shared.refused(cause),
                 Next::Ended(cause) => {
-                    if let Some(cause) = cause {
-                        self.shared.refused(cause);
-                    }
-                    self.count_cuts();
-                    clock::within(FAREWELL, self.front.farewell()).await;
-                    return;
+                    return self.end(cause).await;
                 }
             }
         }
+    }
+
+    async fn end(mut self, cause: Option<&'static str>) {
+        let Shared { core, listener, peer, .. } = &*self.shared;
+        if let Some(ours) = core.snapshot().listener(*listener) {
+            core.offenders.remember(ours, peer, self.front.spent());
+        }
+        self.count_cuts();
+        if let Some(cause) = cause {
+            self.shared.refused(cause);
+            self.front.stop_hearing();
+            if !core.is_draining() {
+                core.offenders.hold(cause).await;
+            }
+        }
+        clock::within(FAREWELL, self.front.farewell()).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
@@ -165,7 +179,7 @@ impl Serving {
                 self.wind_down();
                 continue;
             }
-            if self.front.open() > 0 && !self.front.is_ending() {
+            if self.front.open() > 0 {
                 self.waits = false;
                 return Poll::Pending;
             }
@@ -175,9 +189,7 @@ impl Serving {
             }
             match self.wait.poll(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(()) if self.winding == Winding::Open && !self.front.is_ending() => {
-                    self.wind_down();
-                }
+                Poll::Ready(()) if self.winding == Winding::Open => self.wind_down(),
                 Poll::Ready(()) => return Poll::Ready(Next::Ended(None)),
             }
         }
@@ -204,7 +216,7 @@ impl Serving {
 
     /// How long the connection may be without streams.
     fn quiet_time(&self) -> Duration {
-        if self.winding == Winding::Down || self.front.is_ending() {
+        if self.winding == Winding::Down {
             return FAREWELL;
         }
         let snapshot = self.shared.core.snapshot();

@@ -47,6 +47,8 @@ pub enum Fault {
     SizeUpdate,
     /// The block ends within a field.
     Truncated,
+    /// Whoever takes the fields wanted no more.
+    Stopped,
 }
 
 impl fmt::Display for Fault {
@@ -57,6 +59,7 @@ impl fmt::Display for Fault {
             Fault::Huffman => "bad Huffman code",
             Fault::SizeUpdate => "bad size of the table",
             Fault::Truncated => "block ends within a field",
+            Fault::Stopped => "more fields than are wanted",
         })
     }
 }

@@ -32,12 +32,29 @@ impl Decoder {
     /// When the block is malformed. Fields before that place were given; the decoder is of no use
     /// any more, nor is the connection.
     pub fn decode(&mut self, block: &[u8], mut each: impl FnMut(Field<'_>)) -> Result<(), Fault> {
+        self.decode_while(block, |field| {
+            each(field);
+            true
+        })
+    }
+
+    /// The same, for as long as fields are wanted.
+    ///
+    /// # Errors
+    /// When the block is malformed, or `each` said false.
+    pub fn decode_while(
+        &mut self,
+        block: &[u8],
+        mut each: impl FnMut(Field<'_>) -> bool,
+    ) -> Result<(), Fault> {
         let mut rest = self.resize(block)?;
         while let Some(&first) = rest.first() {
             if first & 0x80 != 0 {
                 let index = number(&mut rest, 7)?;
                 let (name, value) = lookup(&self.table, index)?;
-                each(Field { name, value });
+                if !each(Field { name, value }) {
+                    return Err(Fault::Stopped);
+                }
             } else if first & 0x40 != 0 {
                 self.literal(&mut rest, 6, &mut each)?;
             } else if first & 0x20 != 0 {
@@ -72,7 +89,7 @@ impl Decoder {
         &mut self,
         rest: &mut &[u8],
         prefix: u32,
-        each: &mut impl FnMut(Field<'_>),
+        each: &mut impl FnMut(Field<'_>) -> bool,
     ) -> Result<(), Fault> {
         let index = number(rest, prefix)?;
         let name = if index == 0 { self.string(rest, 0)? } else { Text::Indexed };
@@ -82,7 +99,9 @@ impl Decoder {
             text => text.of(&self.scratch),
         };
         let value = value.of(&self.scratch);
-        each(Field { name, value });
+        if !each(Field { name, value }) {
+            return Err(Fault::Stopped);
+        }
         if prefix == 6 {
             // The name may stand in an entry that leaves: it is copied first.
             let entry = Entry::new(name, value);
