@@ -269,9 +269,8 @@ impl Engine {
                 }
                 Err(Fault::Connection(code)) => self.fail(code, "http2-protocol"),
                 Err(Fault::Stream(code)) => {
-                    if let Some(event) = self.refuse(header.stream, code, now) {
-                        return (used, Some(event));
-                    }
+                    let cause = self.refuse(header.stream, code, now);
+                    return (used, Some(Event::Refused(cause)));
                 }
             }
         }
@@ -293,16 +292,17 @@ impl Engine {
 
     /// Resets a stream because of what the client sent. Such streams cost as much as those that the
     /// client resets itself, for a client can make us do it.
-    fn refuse(&mut self, id: u32, code: Code, now: &impl Fn() -> Micros) -> Option<Event> {
+    fn refuse(&mut self, id: u32, code: Code, now: &impl Fn() -> Micros) -> &'static str {
         self.reset(id, code);
-        let paid = match code {
-            Code::RefusedStream => self.guard.refused(now),
-            _ => self.guard.reset(now),
+        let (paid, cause) = match code {
+            Code::RefusedStream => (self.guard.refused(now), "http2-refused"),
+            Code::ProtocolError => (self.guard.reset(now), "http2-malformed"),
+            _ => (self.guard.reset(now), "http2-stream"),
         };
         if let Err(cause) = paid {
             self.fail(Code::EnhanceYourCalm, cause);
         }
-        (code == Code::ProtocolError).then_some(Event::Refused("http2-malformed"))
+        cause
     }
 
     /// What comes for a stream that was reset was on its way, up to a point.

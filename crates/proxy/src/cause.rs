@@ -93,6 +93,8 @@ failures! {
     PROXY_UNTRUSTED = 0 "proxy-untrusted" Downstream, "A PROXY header is required, and the connection comes from a network that is not trusted to send one.";
     HELLO_TIMEOUT = 0 "tls-hello-timeout" Downstream, "The TLS ClientHello did not arrive whole within timeouts.header.";
     HTTP2_MALFORMED = 0 "http2-malformed" Downstream, "A request of HTTP/2 could be read in two ways (RFC 9113 sections 8.2 and 8.3); its stream was reset.";
+    HTTP2_STREAM = 0 "http2-stream" Downstream, "A client of HTTP/2 broke the rules of one stream: frames after its end, or more than its window takes; it was reset.";
+    HTTP2_REFUSED = 0 "http2-refused" Downstream, "A client of HTTP/2 had limits.streams requests open and began another; its stream was refused.";
     HTTP2_CUT = 0 "http2-cut" Internal, "An answer to a client of HTTP/2 ended too early; its stream was reset.";
     HTTP2_PROTOCOL = 0 "http2-protocol" Downstream, "A client broke the rules of HTTP/2; its connection was closed.";
     HTTP2_RESETS = 0 "http2-resets" Downstream, "A client of HTTP/2 reset too many streams (CVE-2023-44487); its connection was closed.";

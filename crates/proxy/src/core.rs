@@ -23,6 +23,7 @@ use crate::handshakes::Handshakes;
 use crate::http::scratch::Scratch;
 use crate::http2::members::Members;
 use crate::http2::offenders::Offenders;
+use crate::http2::workers::Workers;
 use crate::sessions::Sessions;
 use crate::snapshot::Snapshot;
 use crate::udp;
@@ -127,6 +128,7 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) handshakes: Handshakes,
     pub(crate) offenders: Offenders,
+    pub(crate) workers: Workers,
     /// When idle sessions end, once the core drains.
     drain_idle: Cell<Option<Micros>>,
     goodbye: Cell<Option<Micros>>,
@@ -217,6 +219,7 @@ impl Core {
             sessions: Sessions::default(),
             handshakes: Handshakes::default(),
             offenders: Offenders::default(),
+            workers: Workers::default(),
             drain_idle: Cell::new(None),
             goodbye: Cell::new(None),
             connection_next: Cell::new(index as u64),

@@ -477,3 +477,25 @@ fn any_bytes_leave_it_in_order() {
         exercise(&script);
     }
 }
+
+#[test]
+fn why_a_stream_was_reset_is_said() {
+    let mut engine = open();
+    for stream in [1, 3, 5, 7] {
+        hear(&mut engine, &get(stream));
+    }
+    let bad = post(11, &[("connection", "close")]);
+    let cases = [
+        (get(9), "http2-refused"),
+        (frame(kind::DATA, 0, 1, b"after its end"), "http2-stream"),
+        (frame(kind::WINDOW_UPDATE, 0, 3, &i32::MAX.to_be_bytes()), "http2-stream"),
+        (bad, "http2-malformed"),
+    ];
+    for (bytes, cause) in cases {
+        let events = hear(&mut engine, &bytes);
+        assert!(matches!(events[..], [Event::Refused(said)] if said == cause), "{events:?}");
+        // Room for the next.
+        engine.leave(5);
+    }
+    assert!(!engine.is_over());
+}

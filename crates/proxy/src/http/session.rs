@@ -174,13 +174,21 @@ pub(crate) fn run(mut session: Session) -> impl Future<Output = ()> {
             match Box::pin(busy(&mut session)).await {
                 Next::KeepAlive | Next::Idle => {}
                 Next::Close => return session.stream.say_end(),
-                // What comes on a stream after its answer is thrown away where frames are read.
-                Next::Linger if session.is_multiplexed() => return,
                 Next::Linger => return Box::pin(linger(&mut session)).await,
-                Next::Tunnel(upstream) => return Box::pin(tunnel::run(session, upstream)).await,
+                Next::Tunnel(upstream) => {
+                    return Box::pin(tunnel::run(&mut session, upstream)).await;
+                }
             }
         }
     }
+}
+
+/// Serves the one request of a stream.
+pub(crate) async fn serve_stream(stream: &mut Session) {
+    if let Next::Tunnel(upstream) = busy(stream).await {
+        Box::pin(tunnel::run(stream, upstream)).await;
+    }
+    // What comes on a stream after its answer is thrown away where frames are read.
 }
 
 /// Serves requests as long as they follow each other.

@@ -10,7 +10,7 @@ use crate::http::session::Session;
 use crate::relay::{self, Side, Watch};
 
 /// Passes bytes until both sides have ended, one fails, or nothing moved for the tunnel time.
-pub(crate) async fn run(mut session: Session, upstream: Box<Upstream>) {
+pub(crate) async fn run(session: &mut Session, upstream: Box<Upstream>) {
     let Upstream { mut stream, buffer, guard, pool, quiet, .. } = *upstream;
     let snapshot = session.core.snapshot();
     let own = snapshot.listener(session.listener).map(|l| l.plan.timeouts.tunnel);

@@ -4,6 +4,7 @@
 pub(crate) mod grpc;
 pub(crate) mod members;
 pub(crate) mod offenders;
+pub(crate) mod workers;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use evenkeel_net::{Buffer, Deadline, Peer, Stream, clock};
 
 use crate::cause::Failure;
 use crate::core::Core;
-use crate::http::session::{self, Session};
+use crate::http::session::Session;
 use crate::secure::Secured;
 use crate::sessions::Place;
 use crate::snapshot::ListenerRt;
@@ -239,9 +240,7 @@ impl Serving {
             nonce[8..].copy_from_slice(&core.random().to_ne_bytes());
             nonce
         });
-        let session = Session::of_stream(&self.shared, head, stream);
-        // Boxed, because the runtime moves what it is given half a dozen times.
-        tokio::task::spawn_local(Box::pin(session::run(session)));
+        workers::serve(core, Session::of_stream(&self.shared, head, stream));
     }
 }
 
