@@ -398,6 +398,7 @@ impl State {
             Err(error) => return Poll::Ready(Err(error)),
         }
         let processed = self.session.process_new_packets();
+        let silent = !self.session.wants_write();
         self.take_ahead()?;
         // An alert, an answer, or a ticket: with a full socket it goes with what is sent next.
         let flushed = self.poll_flush(cx);
@@ -405,7 +406,7 @@ impl State {
             (Err(error), flushed) => {
                 self.broken = !matches!(error, rustls::Error::AlertReceived(_));
                 if flushed.is_ready() {
-                    self.say_unsaid(cx, &error);
+                    self.say_unsaid(cx, &error, silent);
                 }
                 Poll::Ready(Err(invalid(error)))
             }
@@ -415,10 +416,10 @@ impl State {
     }
 
     /// Sends the alert for an error that the engine passes over in silence, if no keys are in use on
-    /// our side: it has no way to send one by them.
-    fn say_unsaid(&mut self, cx: &mut Context<'_>, error: &rustls::Error) {
+    /// our side: it has no way to send one by them. `silent`: it had nothing to send.
+    fn say_unsaid(&mut self, cx: &mut Context<'_>, error: &rustls::Error, silent: bool) {
         let Connection::Server(server) = &self.session else { return };
-        let Some(description) = unsaid(error) else { return };
+        let Some(description) = unsaid(error, silent) else { return };
         if server.is_handshaking() && is_clear(server) {
             let alert = [21, 3, 3, 0, 2, 2, description];
             // Seven bytes go, or nothing goes any more.
@@ -472,8 +473,9 @@ fn is_clear(server: &ServerConnection) -> bool {
     }
 }
 
-/// The alert for an error about which the engine never says anything (RFC 5246 section 7.2.2).
-fn unsaid(error: &rustls::Error) -> Option<u8> {
+/// The alert for an error about which the engine never says anything, or did not now (RFC 5246
+/// section 7.2.2).
+fn unsaid(error: &rustls::Error, silent: bool) -> Option<u8> {
     use rustls::{Error, InvalidMessage, PeerMisbehaved};
     match error {
         Error::PeerMisbehaved(
@@ -481,6 +483,8 @@ fn unsaid(error: &rustls::Error) -> Option<u8> {
             | PeerMisbehaved::TooManyEmptyFragments,
         ) => Some(10),
         Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => Some(50),
+        Error::PeerMisbehaved(_) => silent.then_some(47),
+        Error::InvalidMessage(_) => silent.then_some(50),
         _ => None,
     }
 }

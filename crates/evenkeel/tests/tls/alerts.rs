@@ -133,6 +133,27 @@ fn messages_cut_by_other_records_are_told_so() {
     assert!(heard.ends_with(&alert(10)), "{:?}", &heard[heard.len().saturating_sub(7)..]);
 }
 
+/// So it does where the client's key cannot be read (RFC 5246 section 7.4.7).
+#[test]
+fn keys_that_cannot_be_read_are_told_so() {
+    let Some(certificates) = Certificates::new() else { return };
+    let (server, _origin) = start(&certificates, true);
+    let mut stream = connect(&server);
+    stream.write_all(&hello(&["-tls1_2"])).expect("sent");
+    let mut heard = Vec::new();
+    let done = [14, 0, 0, 0];
+    while !heard.ends_with(&done) {
+        let mut some = [0; 4096];
+        let n = stream.read(&mut some).expect("an answer");
+        assert!(n > 0, "it goes on");
+        heard.extend_from_slice(&some[..n]);
+    }
+    stream.write_all(&[22, 3, 3, 0, 4, 16, 0, 0, 0]).expect("sent");
+    heard.clear();
+    stream.read_to_end(&mut heard).expect("an end in order");
+    assert_eq!(heard, alert(50));
+}
+
 /// A client may have a ticket from when data was heard ahead (RFC 8446 section 4.2.10).
 #[test]
 fn data_sent_ahead_in_vain_is_passed_over() {
