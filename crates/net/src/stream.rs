@@ -7,16 +7,23 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 
 use crate::buffer::Buffer;
-use crate::clock::Deadline;
+use crate::clock::{self, Deadline};
 use crate::made::Made;
 use crate::pipe::PipeStream;
 use crate::sys;
 use crate::tls::{Agreed, Handshake, TlsStream};
+
+/// How long, and for how many bytes, a closing stream is read on.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1 << 20;
+/// Bytes that are thrown away at once.
+const LINGER_ROOM: usize = 16 * 1024;
 
 /// A connected byte stream.
 pub enum Stream {
@@ -172,7 +179,7 @@ impl Stream {
         match self {
             // Failure only means that the close will be an orderly one.
             Stream::Tcp(stream) => {
-                drop(socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)));
+                drop(socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)));
             }
             Stream::Unix(_) => {}
             Stream::Memory(stream) => stream.reset_on_close(),
@@ -183,6 +190,39 @@ impl Stream {
             }
             #[cfg(feature = "sim")]
             Stream::Sim(stream) => stream.reset_on_close(),
+        }
+    }
+
+    /// Whether the other side broke the protocol of TLS, and was told so.
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Stream::Tls(stream) if stream.is_broken())
+    }
+
+    /// Says that nothing more will be sent and reads on for a while, throwing away what comes: a
+    /// close with unread bytes would become a reset, which can take the last words away from the
+    /// other side (RFC 9112 section 9.6).
+    pub async fn linger(&mut self) {
+        let mut wait = Deadline::never();
+        wait.set_after(clock::now(), LINGER);
+        let mut send = self.split().1;
+        let finished = poll_fn(|cx| match send.poll_finish(cx) {
+            Poll::Pending => wait.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            ready => ready,
+        });
+        if finished.await.is_err() {
+            return;
+        }
+        let raw = match self {
+            Stream::Tls(stream) => stream.inner_mut(),
+            other => other,
+        };
+        let (mut buffer, mut read) = (Buffer::new(), 0);
+        while read < LINGER_BYTES {
+            match raw.recv(&mut buffer, LINGER_ROOM, &mut wait).await {
+                Ok(0) | Err(_) => return,
+                Ok(n) => read += n,
+            }
+            buffer.clear();
         }
     }
 

@@ -37,6 +37,8 @@ struct State {
     /// The other side sends no more records.
     ended: bool,
     finishing: bool,
+    /// The other side broke the protocol, and was told so.
+    broken: bool,
     /// The client may send data within its first flight (0-RTT, RFC 8446 section 2.3).
     hears_ahead: bool,
     /// What it sent so.
@@ -149,19 +151,31 @@ pub fn fault(error: &io::Error) -> Fault {
     }
 }
 
+/// A handshake that failed; what went wrong was told to the other side.
+pub struct Failed {
+    /// What went wrong.
+    pub error: io::Error,
+    /// The stream below, to be ended.
+    pub stream: Stream,
+}
+
 /// Waits for a client's handshake, or until what the client sent ahead of its end can be read.
 /// `early`: what was received of it already.
 ///
 /// # Errors
-/// The handshake failed; what went wrong was told to the client.
+/// The handshake failed.
 pub async fn accept(
     stream: Stream,
     early: Buffer,
     config: &Arc<ServerConfig>,
-) -> io::Result<Stream> {
-    let mut session = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+) -> Result<Stream, Failed> {
+    let mut session = match ServerConnection::new(config.clone()) {
+        Ok(session) => session,
+        Err(error) => return Err(Failed { error: io::Error::other(error), stream }),
+    };
     session.set_buffer_limit(Some(PENDING_MAX));
-    let hears_ahead = config.max_early_data_size > 0;
+    // With tickets the size is how much is passed over.
+    let hears_ahead = config.max_early_data_size > 0 && !config.ticketer.enabled();
     shake(stream, early, Connection::Server(session), hears_ahead).await
 }
 
@@ -176,7 +190,8 @@ pub async fn connect(
 ) -> io::Result<Stream> {
     let mut session = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
     session.set_buffer_limit(Some(PENDING_MAX));
-    shake(stream, Buffer::new(), Connection::Client(session), false).await
+    let shaken = shake(stream, Buffer::new(), Connection::Client(session), false).await;
+    shaken.map_err(|failed| failed.error)
 }
 
 async fn shake(
@@ -184,12 +199,15 @@ async fn shake(
     early: Buffer,
     session: Connection,
     hears_ahead: bool,
-) -> io::Result<Stream> {
-    let (taken, ended, finishing, ahead) = (0, false, false, None);
-    let state = State { inner, session, early, taken, ended, finishing, hears_ahead, ahead };
+) -> Result<Stream, Failed> {
+    let (taken, ended, finishing, broken, ahead) = (0, false, false, false, None);
+    let state =
+        State { inner, session, early, taken, ended, finishing, broken, hears_ahead, ahead };
     let mut tls = Box::new(TlsStream { state: RefCell::new(state) });
-    poll_fn(|cx| tls.state.get_mut().poll_handshake(cx)).await?;
-    Ok(Stream::Tls(tls))
+    match poll_fn(|cx| tls.state.get_mut().poll_handshake(cx)).await {
+        Ok(()) => Ok(Stream::Tls(tls)),
+        Err(error) => Err(Failed { error, stream: tls.state.into_inner().inner }),
+    }
 }
 
 impl TlsStream {
@@ -231,6 +249,16 @@ impl TlsStream {
             ready!(state.poll_records(cx))?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// The stream below, once nothing is to be said on this one any more.
+    pub(crate) fn inner_mut(&mut self) -> &mut Stream {
+        &mut self.state.get_mut().inner
+    }
+
+    /// Whether the other side broke the protocol.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.state.borrow().broken
     }
 
     /// The stream below, for its addresses.
@@ -370,14 +398,33 @@ impl State {
             Err(error) => return Poll::Ready(Err(error)),
         }
         let processed = self.session.process_new_packets();
+        let silent = !self.session.wants_write();
         self.take_ahead()?;
         // An alert, an answer, or a ticket: with a full socket it goes with what is sent next.
-        if let Poll::Ready(Err(error)) = self.poll_flush(cx)
-            && processed.is_ok()
-        {
-            return Poll::Ready(Err(error));
+        let flushed = self.poll_flush(cx);
+        match (processed, flushed) {
+            (Err(error), flushed) => {
+                self.broken = !matches!(error, rustls::Error::AlertReceived(_));
+                if flushed.is_ready() {
+                    self.say_unsaid(cx, &error, silent);
+                }
+                Poll::Ready(Err(invalid(error)))
+            }
+            (Ok(_), Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
+            (Ok(_), _) => Poll::Ready(Ok(())),
         }
-        Poll::Ready(processed.map(|_| ()).map_err(invalid))
+    }
+
+    /// Sends the alert for an error that the engine passes over in silence, if no keys are in use on
+    /// our side: it has no way to send one by them. `silent`: it had nothing to send.
+    fn say_unsaid(&mut self, cx: &mut Context<'_>, error: &rustls::Error, silent: bool) {
+        let Connection::Server(server) = &self.session else { return };
+        let Some(description) = unsaid(error, silent) else { return };
+        if server.is_handshaking() && is_clear(server) {
+            let alert = [21, 3, 3, 0, 2, 2, description];
+            // Seven bytes go, or nothing goes any more.
+            let _ = self.inner.split().1.poll_send(cx, &[IoSlice::new(&alert)]);
+        }
     }
 
     /// Takes what the client sent ahead, and sees whether its handshake is over.
@@ -411,6 +458,34 @@ impl State {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Whether a handshake that is not over sends without keys. In TLS 1.2 it does to its end, unless a
+/// session is resumed (RFC 5246 section 7.3).
+fn is_clear(server: &ServerConnection) -> bool {
+    match server.protocol_version() {
+        None => true,
+        Some(rustls::ProtocolVersion::TLSv1_2) => {
+            server.handshake_kind() != Some(rustls::HandshakeKind::Resumed)
+        }
+        Some(_) => false,
+    }
+}
+
+/// The alert for an error about which the engine never says anything, or did not now (RFC 5246
+/// section 7.2.2).
+fn unsaid(error: &rustls::Error, silent: bool) -> Option<u8> {
+    use rustls::{Error, InvalidMessage, PeerMisbehaved};
+    match error {
+        Error::PeerMisbehaved(
+            PeerMisbehaved::MessageInterleavedWithHandshakeMessage
+            | PeerMisbehaved::TooManyEmptyFragments,
+        ) => Some(10),
+        Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => Some(50),
+        Error::PeerMisbehaved(_) => silent.then_some(47),
+        Error::InvalidMessage(_) => silent.then_some(50),
+        _ => None,
     }
 }
 

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use evenkeel_net::tls::{self, Fault, Handshake};
+use evenkeel_net::tls::{self, Failed, Fault, Handshake};
 use evenkeel_net::{Buffer, Deadline, Stream, clock};
 use evenkeel_observe::access_log;
 use evenkeel_plan::Protocol;
 use evenkeel_tls::{ACME_TLS, CertificateDer, Server, ServerConfig};
-use evenkeel_wire::tls_hello::{ClientHello, Fault as HelloFault};
+use evenkeel_wire::tls_hello::{self, ClientHello, Fault as HelloFault};
 
 use crate::cause::Failure;
 use crate::client::Client;
@@ -25,6 +25,8 @@ use crate::detect;
 
 /// How long a client that speaks no TLS may take to hear so.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The alert where nothing is shared (RFC 8446 section 4.1.1).
+const HANDSHAKE_FAILURE: u8 = 40;
 
 /// What TLS agreed on with a client.
 pub(crate) struct Secured {
@@ -80,6 +82,10 @@ pub(crate) async fn begin(mut client: Client) -> Result<Client, Failure> {
             return Err(failure);
         }
     };
+    if let Some((failure, alert)) = refusal(&hello, &server) {
+        last_word(&mut client, &alert).await;
+        return Err(failure);
+    }
     // Nearly always there is nothing to prove, and nothing is looked at.
     let proving = server.proving().filter(|_| asks_for_proof(&hello));
     let proves = proving.is_some();
@@ -92,10 +98,19 @@ pub(crate) async fn begin(mut client: Client) -> Result<Client, Failure> {
         tokio::select! {
             biased;
             shaken = shaking => shaken,
-            () = seat.crowded() => Err(Failure::TLS_CROWDED),
+            () = seat.crowded() => Err((Failure::TLS_CROWDED, None)),
         }
     };
-    let stream = clock::within(time, shaken).await.unwrap_or(Err(Failure::TLS_TIMEOUT))?;
+    let late = Err((Failure::TLS_TIMEOUT, None));
+    let stream = match clock::within(time, shaken).await.unwrap_or(late) {
+        Ok(stream) => stream,
+        Err((failure, told)) => {
+            if let Some(mut told) = told {
+                Box::pin(told.linger()).await;
+            }
+            return Err(failure);
+        }
+    };
     if proves {
         return Err(proved(stream).await);
     }
@@ -103,6 +118,20 @@ pub(crate) async fn begin(mut client: Client) -> Result<Client, Failure> {
     core.metrics.borrow_mut().shook_hands(listener, secured.version, secured.resumed);
     let (buffer, secured) = (Buffer::new(), Some(Rc::new(secured)));
     Ok(Client { core, place, listener, stream, peer, local, buffer, began, number, secured })
+}
+
+/// Why the ClientHello, which can be read, must be refused, and the alert that says so. The engine
+/// would take what breaks a rule, and say without a certificate to show only later that it has none.
+fn refusal(hello: &ClientHello, server: &Server) -> Option<(Failure, [u8; 7])> {
+    if let Some(breach) = hello.breach() {
+        return Some((Failure::TLS_HANDSHAKE, breach.alert()));
+    }
+    if !hello.offers_tls13() || hello.resumes() || asks_for_proof(hello) {
+        return None;
+    }
+    let named = hello.server_name().unwrap_or_default().to_ascii_lowercase();
+    let shown = server.can_show(&named, hello.signature_schemes());
+    (!shown).then(|| (Failure::TLS_UNSHARED, tls_hello::fatal_alert(HANDSHAKE_FAILURE)))
 }
 
 /// Whether the client wants nothing but the proof of a name (RFC 8737 section 6.2).
@@ -132,18 +161,18 @@ async fn last_word(client: &mut Client, word: &[u8]) {
     wait.set_after(clock::now(), PATIENCE);
     let (_, mut send) = client.stream.split();
     if send.send_last(&mut [IoSlice::new(word)], &mut wait).await.is_ok() {
-        // What follows is the end either way.
-        let _ = send.finish().await;
+        Box::pin(client.stream.linger()).await;
     }
 }
 
-/// Answers the ClientHello when it is this client's turn, and waits for the rest.
+/// Answers the ClientHello when it is this client's turn, and waits for the rest. Where a client was
+/// told why it failed, there is a stream for it to hear so.
 async fn answered(
     core: &crate::core::Core,
     stream: Stream,
     buffer: Buffer,
     config: &Arc<ServerConfig>,
-) -> Result<Stream, Failure> {
+) -> Result<Stream, (Failure, Option<Stream>)> {
     let mut shaking = pin!(tls::accept(stream, buffer, config));
     let turn = core.handshakes.turn().await;
     let first = poll_fn(|cx| Poll::Ready(shaking.as_mut().poll(cx))).await;
@@ -152,14 +181,17 @@ async fn answered(
         Poll::Ready(shaken) => shaken,
         Poll::Pending => shaking.await,
     };
-    shaken.map_err(|error| match tls::fault(&error) {
-        Fault::Gone => Failure::TLS_GONE,
-        Fault::Alert => Failure::TLS_ALERT,
-        Fault::Unshared => Failure::TLS_UNSHARED,
-        Fault::NoCertificate => Failure::TLS_NO_CERTIFICATE,
-        Fault::BadCertificate => Failure::TLS_BAD_CERTIFICATE,
-        Fault::NothingToShow => Failure::TLS_NOT_ISSUED,
-        Fault::Other => Failure::TLS_HANDSHAKE,
+    shaken.map_err(|Failed { error, stream }| {
+        let failure = match tls::fault(&error) {
+            Fault::Gone => return (Failure::TLS_GONE, None),
+            Fault::Alert => return (Failure::TLS_ALERT, None),
+            Fault::Unshared => Failure::TLS_UNSHARED,
+            Fault::NoCertificate => Failure::TLS_NO_CERTIFICATE,
+            Fault::BadCertificate => Failure::TLS_BAD_CERTIFICATE,
+            Fault::NothingToShow => Failure::TLS_NOT_ISSUED,
+            Fault::Other => Failure::TLS_HANDSHAKE,
+        };
+        (failure, Some(stream))
     })
 }
 

@@ -1,20 +1,20 @@
 //! What the handshakes of a listener go by. Certificates and lists may be replaced while it serves:
 //! each handshake takes what is there when it begins.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use evenkeel_plan::{Ciphers, ListenerTls, Name, TlsVersion};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::version::{TLS12, TLS13};
-use rustls::{CipherSuite, KeyLog, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{KeyLog, ServerConfig, SignatureScheme, SupportedProtocolVersion};
 
 use crate::clients;
 use crate::files::{self, Certificate, Stamp};
 use crate::proofs::Proofs;
+use crate::provider::provider;
 use crate::store::Store;
 use crate::tickets::{Secrets, Ticketer};
 
@@ -22,6 +22,10 @@ use crate::tickets::{Secrets, Ticketer};
 const SESSIONS: usize = 10_000;
 /// Bytes that a client may send so.
 const EARLY_MAX: u32 = 16 * 1024;
+/// Bytes of records to pass over where such data is not heard (RFC 8446 section 4.2.10): a client
+/// may still have a ticket that allows it [`EARLY_MAX`]. The engine counts a record again with each
+/// piece that comes after it.
+const PASSED_MAX: u32 = 128 * 1024;
 
 /// What a listener's handshakes go by.
 pub struct Server {
@@ -110,6 +114,13 @@ impl Server {
     /// without port.
     pub fn is_misdirected(&self, named: &str, host: &str) -> bool {
         self.plan.refuse_misdirected && self.serving.load().store.misdirected(named, host)
+    }
+
+    /// Whether a client of TLS 1.3 that asks for the server `named` and knows these signature schemes
+    /// can be shown a certificate. In lower case; empty: none.
+    pub fn can_show(&self, named: &str, schemes: impl Iterator<Item = u16>) -> bool {
+        let schemes: Vec<_> = schemes.map(SignatureScheme::from).collect();
+        self.serving.load().store.can_show(named, schemes)
     }
 
     /// Whether the client of a resumed session would still be let in. Its certificate was looked at
@@ -204,6 +215,8 @@ impl Serving {
         } else {
             let bound = bound(name, plan);
             config.ticketer = Arc::new(Ticketer { secrets: secrets.clone(), bound });
+            // With tickets the engine hears nothing ahead, nor says that it would.
+            config.max_early_data_size = PASSED_MAX;
             // Whoever cannot keep a ticket shakes hands again: no memory and no lock for them here.
             config.session_storage = Arc::new(NoServerSessionStorage {});
         }
@@ -240,32 +253,10 @@ pub(crate) fn stamps(plan: &ListenerTls) -> Vec<Stamp> {
     paths.map(|path| files::stamp(path)).collect()
 }
 
-/// The engine with its suites in our order: of those that are equally safe, the one that costs least
-/// first. Clients write the longer key first by habit, not by need.
-fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    let make = || {
-        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-        let rank = |suite: &SupportedCipherSuite| match suite.suite() {
-            CipherSuite::TLS13_AES_128_GCM_SHA256 => 0,
-            CipherSuite::TLS13_AES_256_GCM_SHA384 => 1,
-            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => 2,
-            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
-            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 3,
-            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
-            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => 4,
-            _ => 5,
-        };
-        provider.cipher_suites.sort_by_key(rank);
-        Arc::new(provider)
-    };
-    PROVIDER.get_or_init(make).clone()
-}
-
 static FROM_12: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 static FROM_13: [&SupportedProtocolVersion; 1] = [&TLS13];
 
-/// The versions that are spoken. The engine's cipher suites and groups are those of Mozilla's
+/// The versions that are spoken. The cipher suites and groups are those of Mozilla's
 /// intermediate list, without finite-field Diffie-Hellman; TLS 1.3 alone is its modern one.
 fn versions(plan: &ListenerTls) -> &'static [&'static SupportedProtocolVersion] {
     match (plan.ciphers, plan.min_version) {

@@ -7,6 +7,15 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{SignatureAlgorithm, SignatureScheme};
 
+/// Schemes that no handshake of TLS 1.3 is signed by (RFC 8446 section 4.2.3).
+const BEFORE_TLS13: [SignatureScheme; 5] = [
+    SignatureScheme::RSA_PKCS1_SHA1,
+    SignatureScheme::RSA_PKCS1_SHA256,
+    SignatureScheme::RSA_PKCS1_SHA384,
+    SignatureScheme::RSA_PKCS1_SHA512,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+];
+
 /// Certificates by name.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
@@ -40,6 +49,14 @@ impl Store {
         let Some(wanted) = self.of(host) else { return false };
         let shown = self.of(named).unwrap_or_else(|| self.usual());
         !wanted.iter().any(|one| shown.iter().any(|other| Arc::ptr_eq(one, other)))
+    }
+
+    /// Whether one of the certificates for a name, in lower case, has a key that signs by one of
+    /// these schemes in TLS 1.3. Also when the certificates are still to come.
+    pub(crate) fn can_show(&self, named: &str, mut schemes: Vec<SignatureScheme>) -> bool {
+        schemes.retain(|scheme| !BEFORE_TLS13.contains(scheme));
+        let found = self.of(named).unwrap_or_else(|| self.usual());
+        found.is_empty() || found.iter().any(|one| one.key.choose_scheme(&schemes).is_some())
     }
 
     /// The certificates for a name; none of them when they are to come.

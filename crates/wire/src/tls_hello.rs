@@ -4,9 +4,12 @@
 //! The message may be cut over several records and the records over any reads (RFC 8446 sections
 //! 4.1.2 and 5.1); clients with post-quantum key shares do both.
 
+mod breach;
 mod message;
 
 use std::fmt;
+
+pub use breach::Breach;
 
 use crate::http1::{Parsed, Span};
 
@@ -83,6 +86,26 @@ impl ClientHello {
         self.found.version
     }
 
+    /// Whether TLS 1.3 is offered (RFC 8446 section 4.2.1).
+    pub fn offers_tls13(&self) -> bool {
+        self.found.offers_tls13
+    }
+
+    /// Whether a session is to be resumed, as TLS 1.3 does it (RFC 8446 section 4.2.11).
+    pub fn resumes(&self) -> bool {
+        self.found.resumes
+    }
+
+    /// The signature schemes that are offered (RFC 8446 section 4.2.3), in the client's order.
+    pub fn signature_schemes(&self) -> impl Iterator<Item = u16> {
+        message::numbers(self.found.schemes.unwrap_or_default().of(&self.message))
+    }
+
+    /// The rule that the whole message breaks, of those that whoever ends TLS must enforce.
+    pub fn breach(&self) -> Option<Breach> {
+        breach::find(&self.found, &self.message)
+    }
+
     /// How many bytes of the message are still missing, as far as is known.
     fn wanted(&self) -> Result<usize, Fault> {
         match self.message[..] {
@@ -117,11 +140,14 @@ pub enum Fault {
     TooLong,
     /// A malformed ClientHello.
     BadHello,
+    /// A record of more than 16 KiB.
+    LongRecord,
 }
 
 impl Fault {
     /// Every one.
-    pub const ALL: [Fault; 4] = [Fault::NoTls, Fault::NoHello, Fault::TooLong, Fault::BadHello];
+    pub const ALL: [Fault; 5] =
+        [Fault::NoTls, Fault::NoHello, Fault::TooLong, Fault::BadHello, Fault::LongRecord];
 
     /// A code for logs and searches.
     pub fn cause(self) -> &'static str {
@@ -130,19 +156,26 @@ impl Fault {
             Fault::NoHello => "tls-no-hello",
             Fault::TooLong => "tls-long-hello",
             Fault::BadHello => "tls-bad-hello",
+            Fault::LongRecord => "tls-long-record",
         }
     }
 
     /// The record that tells the client so, if it speaks TLS at all by its first byte: an alert,
-    /// `unexpected_message` or `decode_error` (RFC 8446 section 6.2).
+    /// `unexpected_message`, `record_overflow` or `decode_error` (RFC 8446 section 6.2).
     pub fn alert(self, first: Option<&u8>) -> Option<[u8; 7]> {
         let description = match self {
             Fault::NoTls if !first.is_some_and(|kind| (20..=24).contains(kind)) => return None,
             Fault::NoTls | Fault::NoHello => 10,
+            Fault::LongRecord => 22,
             Fault::TooLong | Fault::BadHello => 50,
         };
-        Some([21, 3, 3, 0, 2, 2, description])
+        Some(fatal_alert(description))
     }
+}
+
+/// The record of a fatal alert, for where no keys are in use.
+pub fn fatal_alert(description: u8) -> [u8; 7] {
+    [21, 3, 3, 0, 2, 2, description]
 }
 
 impl fmt::Display for Fault {
@@ -154,15 +187,15 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 /// The length of the record that begins here; `None` when its header is not all there. Refuses
-/// what is no handshake record at the first byte that shows it. Empty fragments are not allowed.
+/// what is no handshake record at the first byte that shows it. Any minor version is fine (RFC 5246
+/// appendix E.1, RFC 8446 section 5.1); empty fragments are not allowed.
 fn record(bytes: &[u8]) -> Result<Option<usize>, Fault> {
     match *bytes {
-        [] | [22] | [22, 3] => Ok(None),
-        [22, 3, minor, ..] if minor > 4 => Err(Fault::NoTls),
-        [22, 3, _] | [22, 3, _, _] => Ok(None),
+        [] | [22] | [22, 3] | [22, 3, _] | [22, 3, _, _] => Ok(None),
         [22, 3, _, a, b, ..] => match usize::from(u16::from_be_bytes([a, b])) {
+            0 => Err(Fault::NoTls),
             len @ 1..=FRAGMENT_BYTES => Ok(Some(len)),
-            _ => Err(Fault::NoTls),
+            _ => Err(Fault::LongRecord),
         },
         _ => Err(Fault::NoTls),
     }

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use super::*;
 
 /// A ClientHello as openssl sends it.
-fn hello() -> Vec<u8> {
+pub(crate) fn hello(arguments: &[&str]) -> Vec<u8> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let mut child = Command::new("openssl")
         .args(["s_client", "-connect", &address, "-servername", "one.test"])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -33,7 +34,7 @@ fn bad_hellos_are_told_so_by_an_alert() {
     let origin = Origin::named("a");
     let site = certificates.make("site", "DNS:one.test", false);
     let server = Server::start(&config(&listed(std::slice::from_ref(&site)), "", &origin));
-    let good = hello();
+    let good = hello(&[]);
     let mut odd = good.clone();
     // The length of the list of cipher suites, behind record, message, version, random and session.
     let at = 5 + 4 + 2 + 32;
@@ -72,7 +73,7 @@ fn slow_handshakes_keep_nobody_out() {
         )
         .replacen("[admin]", "[server]\ncores = 1\n[admin]", 1);
     let server = Server::start(&text);
-    let hello = hello();
+    let hello = hello(&[]);
     let connect = || TcpStream::connect(server.addr("web")).expect("a connection");
     // Clients that say nothing, or not all: they take no place.
     let silent: Vec<TcpStream> = (0..20).map(|_| connect()).collect();

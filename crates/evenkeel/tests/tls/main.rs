@@ -2,6 +2,7 @@
 //! openssl; where that is missing, the tests say so and pass over themselves.
 
 mod acme;
+mod alerts;
 mod bounds;
 mod certificates;
 mod clients;
@@ -67,6 +68,18 @@ fn versions_are_those_that_were_asked_for() {
     assert_eq!(plain.status, 400);
     assert!(plain.text().contains("This port speaks https only."));
     assert!(curl(&server, "one.test", &files.0, &[]).is_ok());
+}
+
+#[test]
+fn who_agrees_on_nothing_but_p521_is_served() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let files = certificates.make("site", "DNS:one.test", true);
+    let server = Server::start(&config(&listed(std::slice::from_ref(&files)), "", &origin));
+    for highest in ["1.2", "1.3"] {
+        let only = ["--curves", "secp521r1", "--tls-max", highest];
+        assert_eq!(curl(&server, "one.test", &files.0, &only).as_deref(), Ok("a 200 0"));
+    }
 }
 
 #[test]

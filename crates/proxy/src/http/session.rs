@@ -27,10 +27,8 @@ use crate::sessions::Place;
 
 /// How long a session stays on its feet after an answer before it counts as idle.
 const QUIET: Duration = Duration::from_millis(100);
-/// How long, and for how many bytes, a closing session reads on, so that a client still sending
-/// can read its answer (RFC 9112 section 9.6).
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 1 << 20;
+/// How long a client may take to read whose listener is gone.
+const SEND: Duration = Duration::from_secs(2);
 /// Bytes of pipelined requests that are taken in ahead of their turn.
 const AHEAD: usize = 16 * 1024;
 
@@ -148,7 +146,7 @@ impl Session {
     /// How long the client may take to read.
     pub(crate) fn send_time(&self) -> Duration {
         let snapshot = self.core.snapshot();
-        snapshot.listener(self.listener).map_or(LINGER, |l| l.plan.timeouts.send)
+        snapshot.listener(self.listener).map_or(SEND, |l| l.plan.timeouts.send)
     }
 
     /// The listener's idle time; zero when the listener is gone.
@@ -166,15 +164,15 @@ pub(crate) fn run(mut session: Session) -> impl Future<Output = ()> {
             let idle_time = session.idle_time();
             match session.wait(idle_time).await {
                 Woken::Bytes => {}
-                Woken::Quiet | Woken::End => return session.stream.say_end(),
+                Woken::Quiet | Woken::End => return end(&mut session).await,
             }
             if http2::may_begin(&session) && Box::pin(http2::begins(&mut session)).await {
                 return Box::pin(http2::run(session)).await;
             }
             match Box::pin(busy(&mut session)).await {
                 Next::KeepAlive | Next::Idle => {}
-                Next::Close => return session.stream.say_end(),
-                Next::Linger => return Box::pin(linger(&mut session)).await,
+                Next::Close => return end(&mut session).await,
+                Next::Linger => return Box::pin(session.stream.linger()).await,
                 Next::Tunnel(upstream) => {
                     return Box::pin(tunnel::run(&mut session, upstream)).await;
                 }
@@ -189,6 +187,15 @@ pub(crate) async fn serve_stream(stream: &mut Session) {
         Box::pin(tunnel::run(stream, upstream)).await;
     }
     // What comes on a stream after its answer is thrown away where frames are read.
+}
+
+/// Ends a connection that has all that it is to get. One whose client broke TLS was sent an alert,
+/// which must get there.
+async fn end(session: &mut Session) {
+    match session.stream.is_broken() {
+        true => Box::pin(session.stream.linger()).await,
+        false => session.stream.say_end(),
+    }
 }
 
 /// Serves requests as long as they follow each other.
@@ -262,23 +269,5 @@ async fn take_beginning(session: &mut Session, scratch: &Scratch) -> Result<(), 
         Poll::Ready(Err(_)) if is_stream => Err(None),
         // Whoever receives next meets an end or an error again.
         _ => Ok(()),
-    }
-}
-
-/// Says that nothing more will be sent and reads on for a while: a close with unread bytes would
-/// become a reset, which can take the answer away from the client.
-async fn linger(session: &mut Session) {
-    session.buffer.clear();
-    session.wait.set_after(clock::now(), LINGER);
-    if session.stream.split().1.finish().await.is_err() {
-        return;
-    }
-    let mut read = 0;
-    while read < LINGER_BYTES {
-        match session.stream.recv(&mut session.buffer, AHEAD, &mut session.wait).await {
-            Ok(0) | Err(_) => return,
-            Ok(n) => read += n,
-        }
-        session.buffer.clear();
     }
 }

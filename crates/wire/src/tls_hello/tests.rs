@@ -139,9 +139,8 @@ fn what_is_no_hello_is_refused_at_once() {
         (b"\x80", Fault::NoTls),
         (b"\x15", Fault::NoTls),
         (b"\x16\x02", Fault::NoTls),
-        (b"\x16\x03\x05", Fault::NoTls),
         (b"\x16\x03\x01\0\0", Fault::NoTls),
-        (b"\x16\x03\x01\x40\x01", Fault::NoTls),
+        (b"\x16\x03\x01\x40\x01", Fault::LongRecord),
         (b"\x16\x03\x01\0\x04\x02", Fault::NoHello),
         (b"\x16\x03\x01\0\x04\x01\x01\0\0", Fault::TooLong),
         (b"\x16\x03\x01\0\x01\x01\x17", Fault::NoTls),
@@ -151,6 +150,93 @@ fn what_is_no_hello_is_refused_at_once() {
         }
         assert!(read(&bytes[..bytes.len() - 1], 100).is_ok(), "{bytes:?}");
     }
+}
+
+/// RFC 5246 appendix E.1, RFC 8446 section 5.1.
+#[test]
+fn any_minor_version_of_records_is_fine() {
+    for minor in [0, 1, 3, 4, 5, 254, 255] {
+        let mut bytes = records(&message(&[name(b"a")]), 1 << 14);
+        bytes[2] = minor;
+        assert!(read(&bytes, 1).is_ok_and(|facts| facts.is_some()), "{minor}");
+    }
+}
+
+fn groups(list: &[u16]) -> Vec<u8> {
+    let list: Vec<u8> = list.iter().flat_map(|group| group.to_be_bytes()).collect();
+    extension(10, &vector(2, &list))
+}
+
+fn shares(list: &[u16]) -> Vec<u8> {
+    let share = |group: &u16| [&group.to_be_bytes()[..], &vector(2, &[5; 32])].concat();
+    extension(51, &vector(2, &list.iter().flat_map(share).collect::<Vec<u8>>()))
+}
+
+/// What is wrong with a hello of this version and these extensions.
+fn breach(version: u16, extensions: &[Vec<u8>]) -> Option<Breach> {
+    let mut bytes = message(extensions);
+    bytes[4..6].copy_from_slice(&version.to_be_bytes());
+    let mut hello = ClientHello::new();
+    assert_eq!(hello.parse(&records(&bytes, 1 << 14)), Ok(Parsed::Complete));
+    hello.breach()
+}
+
+#[test]
+fn breaches_are_found_and_nothing_else() {
+    let schemes = || extension(13, &vector(2, &[8, 4, 4, 3]));
+    let psk = || extension(41, &[0; 9]);
+    let renegotiation = |info: &[u8]| extension(0xff01, &vector(1, info));
+    let whole = || vec![versions(), schemes(), groups(&[29, 23]), shares(&[29])];
+    let without = |at: usize| {
+        let mut rest = whole();
+        rest.remove(at);
+        rest
+    };
+    let with_shares = |list: &[u16]| [without(3), vec![shares(list)]].concat();
+    let missing = Some(Breach::MissingExtension);
+    // The place in the standard, the version, the extensions, the breach.
+    let cases = [
+        ("good", 0x0303, whole(), None),
+        ("RFC 8446 D.5", 0x0300, whole(), Some(Breach::OldVersion)),
+        ("RFC 8446 D.5", 0x0002, whole(), Some(Breach::OldVersion)),
+        ("RFC 8446 D.5", 0x0300, vec![], Some(Breach::OldVersion)),
+        ("RFC 8446 4.2.1: any other is ignored", 0x0301, whole(), None),
+        ("RFC 8446 4.2.1: any other is ignored", 0x0a0a, whole(), None),
+        ("TLS 1.2 goes without all", 0x0303, vec![], None),
+        ("RFC 8446 9.2: no signature_algorithms", 0x0303, without(1), missing),
+        ("RFC 8446 9.2: no supported_groups", 0x0303, without(2), missing),
+        ("RFC 8446 9.2: no key_share", 0x0303, without(3), missing),
+        ("RFC 8446 9.2: a key may do", 0x0303, vec![versions(), psk()], None),
+        ("RFC 8446 9.2: also with a key", 0x0303, [without(3), vec![psk()]].concat(), missing),
+        ("RFC 8446 9.2: also with a key", 0x0303, [without(2), vec![psk()]].concat(), missing),
+        ("RFC 8446 4.2.8: no share yet", 0x0303, with_shares(&[]), None),
+        ("RFC 8446 4.2.8: all", 0x0303, with_shares(&[29, 23]), None),
+        ("RFC 8446 4.2.8", 0x0303, with_shares(&[24]), Some(Breach::ForeignShare)),
+        ("RFC 8446 4.2.8", 0x0303, with_shares(&[29, 24]), Some(Breach::ForeignShare)),
+        ("RFC 5746 3.6: empty", 0x0303, vec![renegotiation(b"")], None),
+        ("RFC 5746 3.6", 0x0303, vec![renegotiation(b"x")], Some(Breach::Renegotiation)),
+        ("not of TLS 1.3", 0x0303, [whole(), vec![renegotiation(b"x")]].concat(), None),
+    ];
+    for (why, version, extensions, expected) in cases {
+        assert_eq!(breach(version, &extensions), expected, "{why}");
+    }
+    for (breach, description) in [
+        (Breach::OldVersion, 70),
+        (Breach::MissingExtension, 109),
+        (Breach::ForeignShare, 47),
+        (Breach::Renegotiation, 40),
+    ] {
+        assert_eq!(breach.alert(), [21, 3, 3, 0, 2, 2, description]);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_no_breach() {
+    for body in [&b""[..], b"\0", b"\0\x05", b"\0\x05\0", b"\0\x05\0\x1d\0\x09a"] {
+        let odd = [versions(), extension(13, b""), extension(10, body), extension(51, body)];
+        assert_eq!(breach(0x0303, &odd), None, "{body:?}");
+    }
+    assert_eq!(breach(0x0303, &[extension(0xff01, b"")]), None);
 }
 
 #[test]
