@@ -14,6 +14,7 @@ use h2::client::{Builder, SendRequest};
 
 use crate::heard::Heard;
 use crate::outgoing;
+use crate::settling::Settling;
 
 /// Bytes that a member may send on one stream before any is taken.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -53,6 +54,7 @@ struct State {
     secured: bool,
     /// When the member was last heard of.
     heard: Rc<Cell<Micros>>,
+    settling: Settling,
 }
 
 /// A stream that is open on a connection; counts it until dropped.
@@ -85,11 +87,16 @@ impl Back {
             .max_header_list_size(settings.head_bytes)
             .max_send_buffer_size(SEND_BUFFER)
             .handshake(heard);
-        let (send, connection) = handshake.await.map_err(io::Error::other)?;
+        let (send, mut connection) = handshake.await.map_err(io::Error::other)?;
         let told = state.clone();
         let driving = async move {
-            let _ = connection.await;
+            let ping = connection.ping_pong();
+            tokio::select! {
+                _ = connection => {}
+                () = told.settling.run(ping) => {}
+            }
             told.closed.set(true);
+            told.settling.end();
         };
         Ok((Back { send, state, streams: settings.streams }, driving))
     }
@@ -130,7 +137,8 @@ impl Back {
                 pipe.break_on_drop(io::ErrorKind::ConnectionRefused);
                 return;
             }
-            let unanswered = outgoing::carry(&mut send, pipe, (state.secured, web)).await;
+            let unanswered =
+                outgoing::carry(&mut send, pipe, &state.settling, (state.secured, web)).await;
             // Nothing was heard since the request: the member may be gone without a word, and who
             // comes next must not wait as long again.
             let silent = state.heard.get() <= began && clock::now().since(began) > SILENCE;

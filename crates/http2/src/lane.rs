@@ -145,6 +145,9 @@ impl Lane {
             },
         };
         engine.say_head(self.id, bytes, head, ends);
+        if head.status == 101 {
+            engine.tunnel(self.id);
+        }
         Ok(Some((head.len, next)))
     }
 

@@ -27,6 +27,7 @@ mod outgoing;
 mod outward;
 mod priority;
 mod request;
+mod settling;
 mod web;
 
 pub use back::{Back, BackSettings};

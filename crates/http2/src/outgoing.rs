@@ -20,6 +20,7 @@ use crate::accept_key::accept;
 use crate::body::{Cut, Giving, send, take_in, take_in_web};
 use crate::fields::write_lines;
 use crate::outward;
+use crate::settling::Settling;
 use crate::web::{Decoder, Web};
 
 /// Bounds of heads whose sender has already bounded them.
@@ -44,14 +45,15 @@ pub(crate) struct Sent {
     pub(crate) web: Option<Web>,
 }
 
-/// Whether our side gave up waiting. There is TLS on the connection (`secured`), and calls of
+/// Whether our side gave up waiting. Requests for a WebSocket wait for the member's settings. There is TLS on the connection (`secured`), and calls of
 /// gRPC-Web become calls of gRPC (`web`).
 pub(crate) async fn carry(
     to: &mut SendRequest<Bytes>,
     pipe: PipeStream,
+    settling: &Settling,
     (secured, web): (bool, bool),
 ) -> bool {
-    match exchange(to, &pipe, (secured, web)).await {
+    match exchange(to, &pipe, settling, (secured, web)).await {
         Ok(()) => false,
         Err(End::Told(kind)) => {
             pipe.break_on_drop(kind);
@@ -71,12 +73,16 @@ pub(crate) async fn carry(
 async fn exchange(
     to: &mut SendRequest<Bytes>,
     pipe: &PipeStream,
+    settling: &Settling,
     (secured, web): (bool, bool),
 ) -> Result<(), End> {
     let (mut recv, mut sending) = (RecvHalf::Memory(pipe), SendHalf::Memory(pipe));
     let watch = SendHalf::Memory(pipe);
     let (mut buffer, mut head) = (Buffer::new(), RequestHead::new());
     receive_head(&mut recv, &mut buffer, &mut head).await.map_err(|_| End::Silent)?;
+    if head.upgrade.is_some() && !to.is_extended_connect_protocol_enabled() {
+        within(settling.wait(), &watch).await?;
+    }
     let sockets = to.is_extended_connect_protocol_enabled();
     let (request, sent) = outward::request(buffer.bytes(), &head, sockets, (secured, web))
         .ok_or(End::Told(io::ErrorKind::ConnectionReset))?;
@@ -94,9 +100,10 @@ async fn exchange(
         let (buffer, to) = (&mut buffer, &mut body);
         Giving { pipe, buffer, reader, text, to, patience: PATIENCE, wait }.run().await
     };
-    let begun = Cell::new(false);
-    let answering = receive_answer(answer, &mut sending, &sent, &begun);
-    let result = both(giving, answering, &watch).await;
+    let (begun, switched) = (Cell::new(false), Cell::new(false));
+    let told = (&begun, &switched);
+    let answering = receive_answer(answer, &mut sending, &sent, told);
+    let result = both(giving, answering, &watch, &switched).await;
     if result.is_err() {
         body.send_reset(Reason::CANCEL);
     }
@@ -122,14 +129,26 @@ const GARBLED: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; c
     grpc-status: 13\r\ngrpc-message: the body is not base64\r\ncontent-length: 28\r\n\
     connection: close\r\n\r\n400 the body is not base64.\n";
 
-/// Runs both directions until the answer is complete, or our side has gone.
+/// Waits, unless our side goes.
+async fn within(waiting: impl Future<Output = ()>, watch: &SendHalf<'_>) -> Result<(), End> {
+    let mut waiting = pin!(waiting);
+    poll_fn(|cx| match waiting.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(Ok(())),
+        Poll::Pending => watch.poll_gone(cx).map(|()| Err(End::Silent)),
+    })
+    .await
+}
+
+/// Runs both directions until the answer is complete, or our side has gone. Once the protocol was
+/// switched, each direction ends by itself.
 async fn both(
     giving: impl Future<Output = Result<(), Cut>>,
     answering: impl Future<Output = Result<(), End>>,
     watch: &SendHalf<'_>,
+    switched: &Cell<bool>,
 ) -> Result<(), End> {
     let (mut giving, mut answering) = (pin!(giving), pin!(answering));
-    let mut open = true;
+    let (mut open, mut answered) = (true, false);
     poll_fn(|cx| {
         if open && let Poll::Ready(given) = giving.as_mut().poll(cx) {
             open = false;
@@ -140,9 +159,16 @@ async fn both(
                 Err(_) => return Poll::Ready(Err(End::Silent)),
             }
         }
-        match answering.as_mut().poll(cx) {
-            Poll::Pending => watch.poll_gone(cx).map(|()| Err(End::Silent)),
-            ended => ended,
+        if !answered {
+            match answering.as_mut().poll(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) if switched.get() => answered = true,
+                ended => return ended,
+            }
+        }
+        match answered && !open {
+            true => Poll::Ready(Ok(())),
+            false => watch.poll_gone(cx).map(|()| Err(End::Silent)),
         }
     })
     .await
@@ -170,7 +196,7 @@ async fn receive_answer(
     mut answer: ResponseFuture,
     pipe: &mut SendHalf<'_>,
     sent: &Sent,
-    begun: &Cell<bool>,
+    (begun, switched): (&Cell<bool>, &Cell<bool>),
 ) -> Result<(), End> {
     let mut text = Vec::with_capacity(512);
     while let Some(interim) = poll_fn(|cx| answer.poll_informational(cx)).await {
@@ -189,6 +215,7 @@ async fn receive_answer(
     let socket = sent.socket && status.is_success();
     let framing = framing(&answer, body.is_end_stream(), sent);
     text.clear();
+    switched.set(socket);
     if socket {
         write_head(&mut text, StatusCode::SWITCHING_PROTOCOLS, &answer, Ends::Switch(&sent.key))?;
     } else {
@@ -196,7 +223,10 @@ async fn receive_answer(
     }
     write_out(pipe, &text).await?;
     let taken = match framing {
-        _ if socket => take_in(&mut body, pipe, None).await,
+        _ if socket => match take_in(&mut body, pipe, None).await {
+            Ok(()) => pipe.finish().await.map_err(|_| Cut::Broken),
+            cut => cut,
+        },
         Framing::None => Ok(()),
         Framing::Chunked if let Some(web) = web => take_in_web(&mut body, pipe, web).await,
         framing => take_in(&mut body, pipe, Some(framing)).await,

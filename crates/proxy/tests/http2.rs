@@ -449,6 +449,48 @@ fn a_websocket_goes_through_an_extended_connect() {
 }
 
 #[test]
+fn a_member_may_end_its_half_of_a_websocket_first() {
+    thread_local! {
+        static HEARD: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+    // Both ends of the client's half: said, or lost with the connection.
+    for ends in [true, false] {
+        run(ROUGH, as_is, async |setup| {
+            for n in [1, 2] {
+                setup.member(n, |mut stream| async move {
+                    read(&mut stream, has_head).await;
+                    send(&mut stream, b"HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\nover").await;
+                    stream.split().1.finish().await.unwrap();
+                    let heard = read(&mut stream, |_| false).await;
+                    HEARD.with(|all| all.replace(heard));
+                });
+            }
+            let mut client = begin(&setup).await;
+            while !client.is_extended_connect_protocol_enabled() {
+                clock::sleep(Duration::from_millis(10)).await;
+            }
+            let connect = Request::connect("http://a.example/chat")
+                .extension(h2::ext::Protocol::from_static("websocket"));
+            let (answer, mut sending) =
+                client.send_request(connect.body(()).unwrap(), false).unwrap();
+            let mut answer: Response<RecvStream> = answer.await.unwrap();
+            let (text, _) = body(answer.body_mut()).await.unwrap();
+            assert_eq!(text, b"over");
+            clock::sleep(Duration::from_secs(1)).await;
+            sending.send_data(Bytes::from_static(b"one more thing"), ends).unwrap();
+            if !ends {
+                clock::sleep(Duration::from_secs(1)).await;
+                sending.send_reset(Reason::CANCEL);
+            }
+            clock::sleep(Duration::from_secs(2)).await;
+            assert_eq!(HEARD.with(|all| all.take()), b"one more thing");
+            // That of the connection.
+            assert_eq!(setup.core.report().sessions, 1);
+        });
+    }
+}
+
+#[test]
 fn a_client_that_resets_all_it_asks_for_is_sent_away() {
     run(Weather::default(), as_is, async |setup| {
         setup.member(1, |mut stream| async move { drop(read(&mut stream, |_| false).await) });

@@ -550,8 +550,6 @@ fn a_websocket_goes_from_http_1_to_a_member_of_http_2() {
     }
     run(ROUGH, 1, http2, async |setup| {
         member(&setup, 1, 100, accept);
-        // The member's settings, which allow it, come with its first answer.
-        http1(&setup, GET).await;
         let mut client = setup.client().await;
         let ask = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         send(&mut client, ask).await;
@@ -564,6 +562,32 @@ fn a_websocket_goes_from_http_1_to_a_member_of_http_2() {
         assert_eq!(said, b"tell me");
         client.split().1.finish().await.unwrap();
         assert_eq!(read(&mut client, |_| false).await, b"over");
+    });
+}
+
+#[test]
+fn a_member_of_http_2_may_end_its_half_of_a_websocket_first() {
+    async fn listen(request: Request<RecvStream>, mut respond: Respond, _: u32) {
+        let mut sending = respond.send_response(answer(200), false).unwrap();
+        sending.send_data(Bytes::from_static(b"over"), true).unwrap();
+        let (heard, _) = all(&mut request.into_body()).await.unwrap();
+        HEARD.with(|all| all.replace(heard));
+    }
+    thread_local! {
+        static HEARD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    run(ROUGH, 1, http2, async |setup| {
+        member(&setup, 1, 100, listen);
+        let mut client = setup.client().await;
+        let ask = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        send(&mut client, ask).await;
+        let all = read(&mut client, |_| false).await;
+        assert!(all.starts_with(b"HTTP/1.1 101 ") && all.ends_with(b"\r\n\r\nover"));
+        send(&mut client, b"one more thing").await;
+        client.split().1.finish().await.unwrap();
+        clock::sleep(Duration::from_secs(2)).await;
+        assert_eq!(HEARD.with(RefCell::take), b"one more thing");
+        assert_eq!(setup.core.report().sessions, 0);
     });
 }
 

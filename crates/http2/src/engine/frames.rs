@@ -94,6 +94,7 @@ impl Engine {
         stream.lying += data.len() as u32;
         stream.credit += (counted - data.len()) as u32;
         if ends {
+            self.active -= u32::from(stream.is_half());
             stream.inlet.end(b"");
         }
         stream.inlet.wake();

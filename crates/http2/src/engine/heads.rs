@@ -126,6 +126,7 @@ impl Engine {
             lying: 0,
             expects: self.head.length.filter(|_| !asked.socket),
             said: false,
+            tunnel: false,
             broken: None,
             priority: self.head.priority.unwrap_or(Priority::UNSAID),
             begun: false,
@@ -165,8 +166,10 @@ impl Engine {
         if !ends || !whole || self.head.is_malformed() || self.head.is_too_large() {
             return Err(Fault::Stream(Code::ProtocolError));
         }
+        let was_half = stream.is_half();
         stream.inlet.end(self.head.lines());
         stream.inlet.wake();
+        self.active -= u32::from(was_half);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use evenkeel_wire::http2::frame::{Code, HEADER, Header, PAYLOAD, flag, kind};
 use tokio::io::ReadBuf;
 
 use super::{Engine, OUT, STREAM_WINDOW, TURN};
-use crate::engine::stream::Broken;
+use crate::engine::stream::{Broken, Stream};
 use crate::{answer, fields};
 
 /// Frames that all there is room for makes.
@@ -226,11 +226,23 @@ impl Engine {
         self.active -= u32::from(stream.is_active());
         stream.said = true;
         self.guard.served();
+        if stream.is_half() {
+            self.active += 1;
+            return;
+        }
         // One that has come whole has an end that is on its way.
         let is_whole = stream.expects == Some(0);
         if !stream.inlet.has_ended() && !is_whole {
             stream.broken = Some(Broken::ByUs);
+            stream.inlet.wake();
             self.reset_out(id, Code::NoError);
+        }
+    }
+
+    /// The answer has made the stream a tunnel.
+    pub(crate) fn tunnel(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.tunnel = true;
         }
     }
 
@@ -250,7 +262,7 @@ impl Engine {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         };
-        if stream.said {
+        if stream.is_deaf() {
             return Poll::Ready(Ok(()));
         }
         if stream.inlet.is_ready() {
@@ -269,7 +281,7 @@ impl Engine {
     /// Gives what the client sent, and lets it send more.
     pub(crate) fn take(&mut self, id: u32, buf: &mut ReadBuf<'_>) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.said {
+        if stream.is_deaf() {
             return;
         }
         let taken = stream.inlet.take(buf);
@@ -304,9 +316,13 @@ impl Engine {
         }
     }
 
-    /// Nobody serves the stream any more; if its answer has not ended, it is reset.
+    /// Nobody serves the stream any more; if its answer has not ended, or a tunnel's other direction,
+    /// it is reset.
     pub(crate) fn leave(&mut self, id: u32) {
         self.cut(id);
+        if self.streams.get(&id).is_some_and(Stream::is_active) {
+            self.reset(id, Code::Cancel);
+        }
         let Some(stream) = self.streams.remove(&id) else { return };
         let lying = stream.lying as usize;
         if stream.waits {

@@ -20,6 +20,8 @@ pub(crate) struct Stream {
     pub(super) expects: Option<u64>,
     /// The answer has ended.
     pub(super) said: bool,
+    /// It carries bytes both ways, and each direction ends by itself (RFC 8441 section 5).
+    pub(super) tunnel: bool,
     pub(super) broken: Option<Broken>,
     pub(super) priority: Priority,
     /// Data was sent.
@@ -44,7 +46,17 @@ pub(super) enum Broken {
 impl Stream {
     /// Whether more than its end is to come from either side.
     pub(super) fn is_active(&self) -> bool {
-        self.broken.is_none() && !self.said
+        self.broken.is_none() && (!self.said || self.is_half())
+    }
+
+    /// Whether it is a tunnel of which our direction alone has ended.
+    pub(super) fn is_half(&self) -> bool {
+        self.said && self.tunnel && !self.inlet.has_ended()
+    }
+
+    /// Whether what the client sends is of no use any more.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.said && !self.tunnel
     }
 
     /// The connection is over.
