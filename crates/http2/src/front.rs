@@ -14,9 +14,11 @@ use crate::request::{Asked, write_key};
 
 /// Bytes received ahead of being heard.
 const AHEAD: usize = 64 * 1024;
-/// Frames, and bytes, that are heard before other connections get their turn.
+/// Frames, bytes and requests that are heard before other connections get their turn. A client that
+/// sends a hundred requests at once must not put them all before the next one of another.
 const FRAMES: u32 = 1000;
 const BYTES: usize = 32 * 1024;
+const REQUESTS: u32 = 8;
 /// Bytes read after the end.
 const FAREWELL_BYTES: usize = 64 * 1024;
 
@@ -24,9 +26,10 @@ const FAREWELL_BYTES: usize = 64 * 1024;
 pub struct Front {
     input: Buffer,
     shared: Rc<Shared>,
-    /// Frames and bytes that may still be heard in this turn.
+    /// Frames, bytes and requests that may still be heard in this turn.
     frames: u32,
     bytes: usize,
+    requests: u32,
 }
 
 /// A request as it came.
@@ -77,7 +80,8 @@ impl Front {
         let engine = RefCell::new(Engine::new(*settings, clock::now()));
         let (stream, mover) = (RefCell::new(stream), Cell::new(None));
         let shared = Rc::new(Shared { engine, stream, mover });
-        let mut front = Front { input: early, shared, frames: FRAMES, bytes: BYTES };
+        let (frames, bytes, requests) = (FRAMES, BYTES, REQUESTS);
+        let mut front = Front { input: early, shared, frames, bytes, requests };
         poll_fn(|cx| front.poll_begun(cx)).await?;
         Ok(front)
     }
@@ -126,7 +130,7 @@ impl Front {
                 return Poll::Ready(Next::Ended(engine.cause()));
             }
             if engine.is_hearing() && !self.input.is_empty() {
-                if self.frames == 0 || self.bytes == 0 {
+                if self.frames == 0 || self.bytes == 0 || self.requests == 0 {
                     cx.waker().wake_by_ref();
                     break;
                 }
@@ -135,6 +139,7 @@ impl Front {
                 self.bytes = self.bytes.saturating_sub(used);
                 match event {
                     Some(Event::Request { id, asked }) => {
+                        self.requests -= 1;
                         let text = std::mem::take(&mut engine.text);
                         drop(engine);
                         let lane = Lane::new(self.shared.clone(), id, asked);
@@ -160,7 +165,7 @@ impl Front {
                 Poll::Pending => break,
             }
         }
-        (self.frames, self.bytes) = (FRAMES, BYTES);
+        (self.frames, self.bytes, self.requests) = (FRAMES, BYTES, REQUESTS);
         self.shared.mover.set(Some(cx.waker().clone()));
         Poll::Pending
     }
