@@ -66,6 +66,32 @@ fn curl_speaks_http_2_to_a_listener_and_http_1_to_the_same() {
 }
 
 #[test]
+fn a_listener_speaks_the_versions_that_it_is_to() {
+    let origin = Origin::start("origin", Answer::text("hello"));
+    let config = |versions: &str| {
+        format!(
+            "[admin]\nbind = \"127.0.0.1:0\"\n[[listener]]\nname = \"web\"\n\
+             bind = \"127.0.0.1:0\"\npool = \"app\"\n{versions}\n\
+             [[pool]]\nname = \"app\"\nmembers = [\"{}\"]\n",
+            origin.member()
+        )
+    };
+    let server = Program::at(env!("CARGO_BIN_EXE_evenkeel")).start(&config("versions = \"1.1\""));
+    let http1 = || Client::connect(server.addr("web")).get("/").ok().map(|got| got.status);
+    let http2 = || Http2::connect(server.addr("web")).ask(1, "/");
+    assert_eq!(http1(), Some(200));
+    assert_eq!(http2(), None);
+    assert!(metrics(&server).contains("cause=\"http2-preface\""));
+    server.reload_with(&config("versions = \"2\""));
+    assert!(wait_until(LONG, || http1().is_none()));
+    assert_eq!(http2().as_deref(), Some(&b"hello"[..]));
+    assert!(metrics(&server).contains("cause=\"http2-protocol\""));
+    server.reload_with(&config(""));
+    assert!(wait_until(LONG, || http1() == Some(200)));
+    assert_eq!(http2().as_deref(), Some(&b"hello"[..]));
+}
+
+#[test]
 fn members_that_drain_or_restart_lose_no_request() {
     let origin = Origin::start("origin", Answer::text("hello"));
     let mut members: Vec<Server> = (0..2).map(|_| start("", &[origin.member()])).collect();

@@ -33,7 +33,9 @@ pub use check::Problem;
 pub use conditions::{Condition, Conditions, Split, ValueMatch};
 pub use health::{Check, GrpcCheck, Health, HttpCheck, Passive, StatusRange, TcpCheck, UdpCheck};
 pub use limits::{ListenerLimits, PoolLimits};
-pub use listener::{Forwarded, ForwardedStyle, Listener, Protocol, ProxyMode, ProxyProtocol, Udp};
+pub use listener::{
+    Forwarded, ForwardedStyle, Listener, Protocol, ProxyMode, ProxyProtocol, Udp, Versions,
+};
 pub use member::{Member, MemberState, Weight};
 pub use names::Name;
 pub use policy::{HashKey, Policy};

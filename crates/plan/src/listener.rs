@@ -11,6 +11,8 @@ pub struct Listener {
     pub bind: Vec<BindAddress>,
     /// What it speaks.
     pub protocol: Protocol,
+    /// Which versions of HTTP, for HTTP listeners.
+    pub versions: Versions,
     /// Whether connections begin with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
     /// Where traffic goes that no route takes; needed for protocols without routes.
@@ -39,6 +41,7 @@ impl Listener {
             name,
             bind,
             protocol: Protocol::Http,
+            versions: Versions::Any,
             proxy_protocol: ProxyProtocol::default(),
             pool: None,
             timeouts: ListenerTimeouts::default(),
@@ -82,6 +85,38 @@ impl Protocol {
             Protocol::Http => "http",
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
+        }
+    }
+}
+
+/// Which versions of HTTP a listener speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Versions {
+    /// All: the client's choice by ALPN under TLS, by how it begins in clear.
+    #[default]
+    Any,
+    /// HTTP/1.1, and 1.0.
+    Http1,
+    /// HTTP/2, in clear with prior knowledge.
+    Http2,
+}
+
+impl Versions {
+    /// The name in configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Versions::Any => "any",
+            Versions::Http1 => "1.1",
+            Versions::Http2 => "2",
+        }
+    }
+
+    /// The names in ALPN, the preferred one first (RFC 7301 section 6).
+    pub fn alpn(self) -> &'static [&'static str] {
+        match self {
+            Versions::Any => &["h2", "http/1.1"],
+            Versions::Http1 => &["http/1.1"],
+            Versions::Http2 => &["h2"],
         }
     }
 }

@@ -150,7 +150,7 @@ impl Keyring {
         for listener in &plan.listeners {
             let Some(tls) = &listener.tls else { continue };
             let alpn: &[&str] = match listener.protocol {
-                Protocol::Http => &["h2", "http/1.1"],
+                Protocol::Http => listener.versions.alpn(),
                 Protocol::Tcp | Protocol::Udp => &[],
             };
             let own = tls.certificates.iter().map(|files| certificates.get(files).cloned());

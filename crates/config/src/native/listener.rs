@@ -4,7 +4,7 @@ mod bind;
 mod proxy;
 mod tables;
 
-use evenkeel_plan::{Listener, ListenerTimeouts, Name, Protocol};
+use evenkeel_plan::{Listener, ListenerTimeouts, Name, Protocol, Versions};
 
 use super::row::{Kind, Places, Row, keys, place, read};
 use super::value::{Reader, Value};
@@ -54,6 +54,9 @@ fn table<T>(
 const PROTOCOLS: [(&str, Protocol); 3] =
     [("http", Protocol::Http), ("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
 
+const VERSIONS: [(&str, Versions); 3] =
+    [("any", Versions::Any), ("1.1", Versions::Http1), ("2", Versions::Http2)];
+
 /// Keys that come in later versions.
 pub(crate) const LATER: &[&str] = &["xdp"];
 
@@ -91,6 +94,15 @@ pub(crate) const ROWS: &[Row<Draft>] = &[
             } else if let Some(protocol) = value.one_of(reader, &PROTOCOLS) {
                 draft.plan.protocol = protocol;
             }
+        },
+    },
+    Row {
+        name: "versions",
+        kind: Kind::Word(&["any", "1.1", "2"]),
+        default: "any",
+        doc: "Which versions of HTTP, for protocol http: with any, clients choose by ALPN, or in clear by how they begin.",
+        set: |draft, value, reader| {
+            draft.plan.versions = value.one_of(reader, &VERSIONS).unwrap_or_default();
         },
     },
     Row {

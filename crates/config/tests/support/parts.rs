@@ -243,7 +243,10 @@ pub fn listener() -> impl Strategy<Value = Listener> {
     let usual =
         TcpOptions { keep_alive: Some(TcpOptions::LISTENER_KEEP_ALIVE), ..TcpOptions::default() };
     (
-        (name(), binds(), select(vec![Protocol::Http, Protocol::Tcp, Protocol::Udp])),
+        (
+            (name(), binds(), select(vec![Protocol::Http, Protocol::Tcp, Protocol::Udp])),
+            select(vec![Versions::Any, Versions::Http1, Versions::Http2]),
+        ),
         (listener_timeouts(), any::<bool>()),
         listener_limits(),
         forwarded(),
@@ -253,7 +256,7 @@ pub fn listener() -> impl Strategy<Value = Listener> {
     )
         .prop_map(
             |(
-                (name, bind, protocol),
+                ((name, bind, protocol), versions),
                 (timeouts, plain),
                 limits,
                 forwarded,
@@ -262,7 +265,9 @@ pub fn listener() -> impl Strategy<Value = Listener> {
                 (udp, tls, redirect),
             )| {
                 let usual = Listener::new(name, bind).speaking(protocol);
+                let http = protocol == Protocol::Http;
                 Listener {
+                    versions: if http { versions } else { Versions::Any },
                     timeouts: if plain { usual.timeouts.clone() } else { timeouts },
                     limits,
                     forwarded,

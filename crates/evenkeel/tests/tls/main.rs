@@ -53,6 +53,32 @@ fn clients_get_the_certificate_of_the_name_they_ask_for() {
 }
 
 #[test]
+fn a_listener_offers_the_versions_of_http_that_it_speaks() {
+    let Some(certificates) = Certificates::new() else { return };
+    let origin = Origin::named("a");
+    let site = certificates.make("site", "DNS:one.test", true);
+    for (versions, expected) in [("1.1", ["1.1", "1.1"]), ("2", ["2", ""]), ("any", ["2", "1.1"])] {
+        let config = config(&listed(std::slice::from_ref(&site)), "", &origin)
+            .replace("pool =", &format!("versions = \"{versions}\"\npool ="));
+        let server = Server::start(&config);
+        let port = server.addr("web").port();
+        for (argument, version) in ["--http2", "--http1.1"].into_iter().zip(expected) {
+            let out = Command::new("curl")
+                .args(["-s", "-o", "/dev/null", "-w", "%{http_version}", argument, "--cacert"])
+                .arg(&site.0)
+                .args(["--resolve", &format!("one.test:{port}:127.0.0.1")])
+                .arg(format!("https://one.test:{port}/x"))
+                .output()
+                .expect("curl runs");
+            assert_eq!(out.status.success(), !version.is_empty(), "{versions} {argument}");
+            if !version.is_empty() {
+                assert_eq!(String::from_utf8_lossy(&out.stdout), version);
+            }
+        }
+    }
+}
+
+#[test]
 fn versions_are_those_that_were_asked_for() {
     let Some(certificates) = Certificates::new() else { return };
     let origin = Origin::named("a");

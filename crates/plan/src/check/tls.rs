@@ -1,7 +1,7 @@
 //! What holds for listeners with TLS, and for those that send clients to them.
 
 use super::{Place, Problem};
-use crate::{Listener, Plan, Protocol};
+use crate::{Listener, Plan, Protocol, Versions};
 
 /// Certificates of one listener.
 const CERTIFICATES_MAX: usize = 10_000;
@@ -14,6 +14,7 @@ pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
             let help = Some(help.to_owned());
             problems.push(Problem { place: Place::Listener(i), field, message, help });
         };
+        versions(listener, &mut wrong);
         redirecting(listener, &mut wrong);
         let (Some(tls), name) = (&listener.tls, &listener.name) else { continue };
         if listener.protocol == Protocol::Udp {
@@ -64,6 +65,13 @@ pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
                 format!("listener \"{name}\" has more than 100 files of revocation lists");
             wrong("tls", message, "put several lists into one file");
         }
+    }
+}
+
+fn versions(listener: &Listener, wrong: &mut impl FnMut(&'static str, String, &str)) {
+    if listener.versions != Versions::Any && listener.protocol != Protocol::Http {
+        let message = format!("listener \"{}\" does not speak HTTP", listener.name);
+        wrong("versions", message, "leave versions out");
     }
 }
 

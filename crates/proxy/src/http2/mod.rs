@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use evenkeel_http2::{Front, Incoming, Next, PREFACE, Settings};
 use evenkeel_net::{Buffer, Deadline, Peer, Stream, clock};
+use evenkeel_plan::Versions;
 
 use crate::cause::Failure;
 use crate::core::Core;
@@ -32,7 +33,24 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Whether the session's first bytes may be the preface, or must be.
 pub(crate) fn may_begin(session: &Session) -> bool {
     let first = session.served == 0 && !session.is_multiplexed();
-    first && (session.buffer.bytes().first() == Some(&PREFACE[0]) || agreed_on(session))
+    if !first {
+        return false;
+    }
+    match versions(session) {
+        Versions::Http1 => false,
+        // Whatever it is that comes, it is to be a preface.
+        Versions::Http2 => true,
+        Versions::Any => begins_alike(session),
+    }
+}
+
+fn versions(session: &Session) -> Versions {
+    let snapshot = session.core.snapshot();
+    snapshot.listener(session.listener).map_or(Versions::Any, |l| l.plan.versions)
+}
+
+fn begins_alike(session: &Session) -> bool {
+    session.buffer.bytes().first() == Some(&PREFACE[0]) || agreed_on(session)
 }
 
 /// Whether the client chose HTTP/2 by ALPN: then it speaks nothing else (RFC 9113 section 3.3).
@@ -42,7 +60,7 @@ fn agreed_on(session: &Session) -> bool {
 
 /// Whether the session begins with the preface of HTTP/2; what was received stays where it is.
 pub(crate) async fn begins(session: &mut Session) -> bool {
-    if agreed_on(session) {
+    if agreed_on(session) || versions(session) == Versions::Http2 {
         return true;
     }
     let mut wait = Deadline::never();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evenkeel_plan::{
     BindAddress, Cidr, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Protocol, TcpOptions,
-    Udp,
+    Udp, Versions,
 };
 
 use super::parts::{Keys, duration, list, number, one_or_more, quoted, size};
@@ -21,6 +21,7 @@ pub(super) fn listener(listener: &Listener) -> Keys {
     keys.unless("protocol", &listener.protocol, &Protocol::Http, |protocol| {
         quoted(protocol.name())
     });
+    keys.unless("versions", &listener.versions, &Versions::Any, |versions| quoted(versions.name()));
     let proxy = (&listener.proxy_protocol, &usual.proxy_protocol);
     if proxy.0.trusted == proxy.1.trusted {
         keys.unless("proxy_protocol", &proxy.0.mode, &proxy.1.mode, |mode| quoted(mode.name()));
