@@ -42,6 +42,18 @@ impl Turns {
         self.waiting == 0
     }
 
+    /// How many places in the queues there are.
+    #[cfg(any(test, feature = "exercise"))]
+    pub(super) fn len(&self) -> usize {
+        self.queues.iter().map(VecDeque::len).sum()
+    }
+
+    /// How many of them are the stream's.
+    #[cfg(any(test, feature = "exercise"))]
+    pub(super) fn count(&self, id: u32) -> usize {
+        self.queues.iter().flatten().filter(|waiting| **waiting == id).count()
+    }
+
     /// Whether someone waits who is as urgent.
     pub(super) fn precede(&self, urgency: u8) -> bool {
         self.waiting > 0
