@@ -255,7 +255,10 @@ fn fresh(bind: &BindAddress, udp: bool, cores: usize) -> io::Result<Vec<OwnedFd>
             if address.port() != 0 {
                 // A socket that would share its port with a stranger's tells nobody. So one that
                 // does not share is tried first.
-                drop(bind_socket(*address, udp, false)?);
+                match udp {
+                    true => drop(bind_socket(*address, udp, false)?),
+                    false => listen::is_free_tcp(*address)?,
+                }
             }
             let first = bind_socket(*address, udp, true)?;
             let address = listen::local_address(&first).unwrap_or(*address);

@@ -38,6 +38,21 @@ impl Peer {
 /// Makes a TCP socket that listens, not yet part of any event loop. `reuse_port`: further sockets
 /// may listen on the same address.
 pub fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<OwnedFd> {
+    let socket = bound_tcp(address, reuse_port)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Whether nobody listens on the address, not even one who would share it. No client is let in
+/// meanwhile: it would be reset.
+///
+/// # Errors
+/// Somebody does, or it cannot be bound for another reason.
+pub fn is_free_tcp(address: SocketAddr) -> io::Result<()> {
+    bound_tcp(address, false).map(drop)
+}
+
+fn bound_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
@@ -51,8 +66,7 @@ pub fn bind_tcp(address: SocketAddr, reuse_port: bool) -> io::Result<OwnedFd> {
     // Accepted sockets inherit it: one call here instead of one per connection.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Sets what connections accepted from now on inherit; nothing for unix sockets. `keep_alive`:

@@ -1,9 +1,12 @@
 //! Streams over the real kernel.
 
 use std::io::{ErrorKind, IoSlice};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use evenkeel_net::{Buffer, Deadline, Listener, Target, clock, connect, listen};
+use socket2::{Domain, Type};
 
 #[tokio::test]
 async fn a_tcp_stream_carries_slices_and_knows_when_it_is_stale() {
@@ -52,4 +55,34 @@ async fn a_unix_socket_left_behind_is_replaced_and_a_live_one_is_not() {
     connect::connect(&Target::unix(path.clone()), Duration::from_secs(5)).await.unwrap();
     listener.accept().await.unwrap();
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn asking_whether_an_address_is_free_lets_nobody_in() {
+    let held = listen::bind_tcp("127.0.0.1:0".parse().unwrap(), true).unwrap();
+    let address = listen::local_address(&held).unwrap();
+    let taken = listen::is_free_tcp(address).unwrap_err();
+    assert_eq!(taken.kind(), ErrorKind::AddrInUse, "not even one who would share it");
+    drop(held);
+    let done = AtomicBool::new(false);
+    let let_in = std::thread::scope(|scope| {
+        let knocking = scope.spawn(|| {
+            let mut let_in = 0;
+            while !done.load(Ordering::Relaxed) {
+                let client = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                // From another address, so that it cannot meet itself.
+                client.bind(&"127.0.0.2:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+                let answer = client.connect(&address.into()).map_err(|error| error.kind());
+                let_in += u32::from(answer != Err(ErrorKind::ConnectionRefused));
+            }
+            let_in
+        });
+        for _ in 0..3000 {
+            // Whoever else took the port meanwhile is no matter here.
+            let _ = listen::is_free_tcp(address);
+        }
+        done.store(true, Ordering::Relaxed);
+        knocking.join().unwrap()
+    });
+    assert_eq!(let_in, 0);
 }
