@@ -533,6 +533,8 @@ fn callers_may_be_silent_within_their_request() {
     });
 }
 
+const SOCKET: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 #[test]
 fn a_websocket_goes_from_http_1_to_a_member_of_http_2() {
     async fn accept(request: Request<RecvStream>, mut respond: Respond, _: u32) {
@@ -551,8 +553,7 @@ fn a_websocket_goes_from_http_1_to_a_member_of_http_2() {
     run(ROUGH, 1, http2, async |setup| {
         member(&setup, 1, 100, accept);
         let mut client = setup.client().await;
-        let ask = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        send(&mut client, ask).await;
+        send(&mut client, SOCKET).await;
         let head = read(&mut client, has_head).await;
         let head = String::from_utf8(head).unwrap();
         assert!(head.starts_with("HTTP/1.1 101 ") && head.ends_with("\r\n\r\n"), "{head}");
@@ -579,8 +580,7 @@ fn a_member_of_http_2_may_end_its_half_of_a_websocket_first() {
     run(ROUGH, 1, http2, async |setup| {
         member(&setup, 1, 100, listen);
         let mut client = setup.client().await;
-        let ask = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        send(&mut client, ask).await;
+        send(&mut client, SOCKET).await;
         let all = read(&mut client, |_| false).await;
         assert!(all.starts_with(b"HTTP/1.1 101 ") && all.ends_with(b"\r\n\r\nover"));
         send(&mut client, b"one more thing").await;
